@@ -1,0 +1,23 @@
+import ArgumentParser
+
+@main
+struct Foretoken: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "foretoken",
+        abstract: "Takes a language model to a small device, and proves what it lost and gained on the way.",
+        version: "0.1.0",
+        subcommands: [])
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            ExitStatus.exit(with: error)
+        }
+    }
+}
