@@ -69,7 +69,7 @@ let package = Package(
         // tests("Tokenizers"),
         // tests("ModelGraph"),
         // tests("Kernels", ["CKernels"]),
-        // tests("Quantization"),
+        tests("Quantization", ["Kernels", "CKernels"]),
         // tests("Conversion"),
         // tests("Runtime"),
         // tests("Tuning"),

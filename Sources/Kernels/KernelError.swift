@@ -3,16 +3,23 @@ public import TensorFiles
 /// Why work in this room failed.
 public enum KernelError: DescribedError, Equatable {
     case invalid(String)
+    /// The type's elements are not real numbers.
+    case undecodable(ElementType)
+    /// The bytes are not that many elements of the type.
+    case wrongByteCount(ElementType, elements: Int, bytes: Int)
 
     public var kind: FailureKind {
         switch self {
-        case .invalid: .input
+        case .invalid, .undecodable, .wrongByteCount: .input
         }
     }
 
     public var description: String {
         switch self {
         case .invalid(let message): message
+        case .undecodable(let type): "elements of type \(type.rawValue) cannot be read as real numbers"
+        case .wrongByteCount(let type, let elements, let bytes):
+            "\(elements) elements of type \(type.rawValue) cannot lie in \(bytes) bytes"
         }
     }
 }
