@@ -73,7 +73,7 @@ let package = Package(
         // tests("Conversion"),
         // tests("Runtime"),
         // tests("Tuning"),
-        // tests("Fidelity"),
+        tests("Fidelity"),
         // .testTarget(name: "CommandLineTests", dependencies: ["TestSupport"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],
