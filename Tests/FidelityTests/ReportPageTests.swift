@@ -1,5 +1,6 @@
 import Fidelity
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct ReportPageTests {
@@ -22,10 +23,12 @@ import Testing
         let report = SampleReport.report(candidates: 2)
         let data = try JSONEncoder().encode(report)
         #expect(try JSONDecoder().decode(FidelityReport.self, from: data) == report)
-        let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-        for key in ["reference", "candidate", "kl", "top1Agreement", "equal", "decoders", "passed"] {
-            #expect(object[key] != nil, "no \(key)")
-        }
+        let schema = try SchemaValidator(
+            contentsOf: TestFiles.packageRoot.appendingPathComponent("formats/report.schema.json"))
+        #expect(try schema.problems(in: data).isEmpty)
+        let broken = String(decoding: data, as: UTF8.self).replacing("\"passed\":true", with: "\"passed\":3.5")
+        #expect(try schema.problems(in: Data(broken.utf8)) == ["$.passed: not a boolean"])
+        #expect(try !schema.problems(in: Data("{}".utf8)).isEmpty)
     }
 
     static let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
