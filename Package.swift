@@ -41,6 +41,7 @@ let package = Package(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .target(name: "CKernels"),
 
@@ -50,7 +51,7 @@ let package = Package(
         room("Kernels", ["TensorFiles", "CKernels"]),
         room("Quantization", ["ModelGraph", "Kernels", "CKernels", "COpenBLAS"]),
         room("Conversion", ["Quantization", "Tokenizers", "ModelGraph"]),
-        room("Runtime", ["ModelGraph", "Quantization", "Tokenizers", "Kernels", "CKernels"]),
+        room("Runtime", ["ModelGraph", "Quantization", "Tokenizers", "Kernels", "CKernels", "CZlib"]),
         room("Tuning", ["Runtime", "COpenBLAS"]),
         room("Fidelity", ["Runtime"]),
         .executableTarget(

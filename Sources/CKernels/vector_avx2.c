@@ -1,0 +1,8 @@
+#if defined(__x86_64__)
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#define FT_VECTOR_TABLE ft_vector_avx2
+#include "vector_lanes.inc"
+#pragma clang attribute pop
+
+#endif
