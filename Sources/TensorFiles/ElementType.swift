@@ -165,6 +165,12 @@ extension ElementType {
         return overflow ? nil : bytes
     }
 
+    /// True for the types with several elements in one byte that share nothing else.
+    public var isSubByte: Bool { self == .f4 || self == .f6E2M3 || self == .f6E3M2 }
+
+    /// True for the types a safetensors file can hold.
+    public var isSafetensors: Bool { block.bytes <= 8 && (block.elements == 1 || isSubByte) }
+
     /// True for the types whose elements share a scale with their neighbours.
     public var isQuantized: Bool { ggmlIdentifier != nil && block.elements > 1 }
 }

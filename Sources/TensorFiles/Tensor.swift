@@ -2,7 +2,8 @@
 ///
 /// `shape` lists the outermost dimension first, as the Hub does; the last dimension is contiguous in memory.
 /// A *row* is one run of that last dimension, so a tensor of shape [a, b, c] has a·b rows of c elements; a scalar
-/// and a vector have one row.
+/// and a vector have one row. Where elements are smaller than a byte and a last dimension would end inside one, the
+/// whole tensor is a single row.
 public struct Tensor: Sendable {
     public var name: String
     public let shape: [Int]
@@ -17,12 +18,22 @@ public struct Tensor: Sendable {
     /// Returns `nil` when the shape has a negative entry, its product overflows, or rows are not whole blocks.
     public init?(name: String, shape: [Int], type: ElementType, source: any TensorSource) {
         guard shape.allSatisfy({ $0 >= 0 }) else { return nil }
-        let length = shape.last ?? 1
+        var length = shape.last ?? 1
         var rows = 1
         for dimension in shape.dropLast() {
             let (product, overflow) = rows.multipliedReportingOverflow(by: dimension)
             guard !overflow else { return nil }
             rows = product
+        }
+        if type.isSubByte, length % type.block.elements != 0 {
+            let (product, overflow) = rows.multipliedReportingOverflow(by: length)
+            guard !overflow else { return nil }
+            length = product
+            rows = 1
+        }
+        if shape.contains(0), length % type.block.elements == 0 {
+            // No bytes, whatever the other dimensions are.
+            (rows, length) = (0, 0)
         }
         guard let rowBytes = type.byteCount(elements: length),
             !rows.multipliedReportingOverflow(by: rowBytes).overflow,
@@ -48,7 +59,8 @@ public struct Tensor: Sendable {
         return try source.withBytes(rows: rows, rowByteCount: rowByteCount, body)
     }
 
-    /// Streams all rows in order, in runs of at most `byteBudget` bytes (and at least one row).
+    /// Streams all rows in order, in runs of at most `byteBudget` bytes (and at least one row), and lets go of the
+    /// memory of rows that are done.
     public func forEachRun(
         byteBudget: Int = 1 << 20, _ body: (Range<Int>, RawSpan) throws -> Void
     ) throws {
@@ -57,6 +69,7 @@ public struct Tensor: Sendable {
         while start < rowCount {
             let run = start..<min(rowCount, start + step)
             try withBytes(rows: run) { try body(run, $0) }
+            source.release(rows: run, rowByteCount: rowByteCount)
             start = run.upperBound
         }
     }
@@ -70,6 +83,13 @@ public protocol TensorSource: Sendable {
     func withBytes<Result>(
         rows: Range<Int>, rowByteCount: Int, _ body: (RawSpan) throws -> Result
     ) throws -> Result
+
+    /// Says that `rows` will not be needed soon, so that their memory can be given back; they stay readable.
+    func release(rows: Range<Int>, rowByteCount: Int)
+}
+
+extension TensorSource {
+    public func release(rows: Range<Int>, rowByteCount: Int) {}
 }
 
 /// A tensor's bytes held in memory.

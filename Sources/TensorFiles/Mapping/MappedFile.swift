@@ -1,0 +1,104 @@
+import Glibc
+
+/// The bytes of a file, mapped: opening costs no memory, pages come when they are read.
+///
+/// Bytes that never were a file (an unpacked archive, metadata about to be written, a test) are held the same way,
+/// so that every reader takes one kind of input. The file must not be cut short by another program while it is
+/// mapped: the operating system answers a read past the new end with a signal, not with an error.
+@safe public final class MappedFile: @unchecked Sendable {
+    private static let pageSize = max(4096, Int(sysconf(Int32(_SC_PAGESIZE))))
+
+    /// As messages name it.
+    public let path: String
+    public let byteCount: Int
+    private let base: UnsafeRawPointer?
+    /// False for bytes held in memory, whose pages cannot be read again once released.
+    private let isFile: Bool
+
+    /// Opens a regular file for reading; symbolic links are followed.
+    public init(path: String) throws(TensorFileError) {
+        let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .cannotRead(file: path, reason: SystemReason.last) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else {
+            throw .cannotRead(file: path, reason: SystemReason.last)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw .cannotRead(file: path, reason: "it is not a regular file")
+        }
+        let size = Int(status.st_size)
+        var mapped: UnsafeRawPointer?
+        if size > 0 {
+            let address = unsafe mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0)
+            guard let address = unsafe address, unsafe address != MAP_FAILED else {
+                throw .cannotRead(file: path, reason: SystemReason.last)
+            }
+            unsafe mapped = UnsafeRawPointer(address)
+        }
+        self.path = path
+        byteCount = size
+        unsafe base = mapped
+        isFile = true
+    }
+
+    /// Holds a copy of `bytes`; `name` stands in messages where a path would.
+    public init(bytes: [UInt8], name: String) {
+        path = name
+        byteCount = bytes.count
+        isFile = false
+        guard !bytes.isEmpty else {
+            unsafe base = nil
+            return
+        }
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 64)
+        unsafe memory.copyBytes(from: bytes)
+        unsafe base = UnsafeRawPointer(memory.baseAddress)
+    }
+
+    deinit {
+        guard let base = unsafe base else { return }
+        let memory = unsafe UnsafeMutableRawPointer(mutating: base)
+        if isFile { unsafe munmap(memory, byteCount) } else { unsafe memory.deallocate() }
+    }
+
+    /// The last component of the path.
+    public var name: String { String(path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...]) }
+
+    /// Calls `body` with all bytes.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let span = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: base, count: byteCount))
+        return try body(span)
+    }
+
+    /// Calls `body` with the bytes of `range`, which must lie inside the file.
+    public func withBytes<Result, Failure: Error>(
+        _ range: Range<Int>, _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let span = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: base, count: byteCount))
+        return try body(span.extracting(range))
+    }
+
+    /// Gives back the memory of the whole pages inside `range`; reading them again is correct, only slower.
+    public func release(_ range: Range<Int>) {
+        advise(range, MADV_DONTNEED, roundingOutward: false)
+    }
+
+    /// Tells the operating system that `range` will be read soon, in order.
+    public func willRead(_ range: Range<Int>) {
+        advise(range, MADV_WILLNEED, roundingOutward: true)
+    }
+
+    private func advise(_ range: Range<Int>, _ advice: Int32, roundingOutward: Bool) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "range outside the file")
+        guard isFile, let base = unsafe base else { return }
+        let page = Self.pageSize
+        // The mapping's last page ends with the file; the rest of it belongs to nobody.
+        let last = range.upperBound == byteCount ? byteCount : range.upperBound / page * page
+        let first = roundingOutward ? range.lowerBound / page * page : (range.lowerBound + page - 1) / page * page
+        guard first < last else { return }
+        unsafe madvise(UnsafeMutableRawPointer(mutating: base) + first, last - first, advice)
+    }
+}
