@@ -11,8 +11,8 @@ let swiftSettings: [SwiftSetting] = [
 ]
 
 /// A room of the house; its dependencies are the only arrows that may leave it.
-func room(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func room(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
 }
 
 func tests(_ room: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -47,7 +47,7 @@ let package = Package(
 
         room("TensorFiles", ["CZstd", "CXXHash"]),
         room("Tokenizers", ["TensorFiles", "CPCRE2"]),
-        room("ModelGraph", ["TensorFiles"]),
+        room("ModelGraph", ["TensorFiles"], resources: [.embedInCode("Families")]),
         room("Kernels", ["TensorFiles", "CKernels"]),
         room("Quantization", ["ModelGraph", "Kernels", "CKernels", "COpenBLAS"]),
         room("Conversion", ["Quantization", "Tokenizers", "ModelGraph"]),
@@ -68,7 +68,7 @@ let package = Package(
             swiftSettings: swiftSettings),
         tests("TensorFiles"),
         // tests("Tokenizers"),
-        // tests("ModelGraph"),
+        tests("ModelGraph", ["TensorFiles"]),
         // tests("Kernels", ["CKernels"]),
         tests("Quantization", ["Kernels", "CKernels"]),
         // tests("Conversion"),

@@ -9,6 +9,25 @@ public struct TensorRole: Hashable, Sendable {
         case queryBias, keyBias, valueBias, attentionOutputBias, queryKeyValueBias
         case queryNorm, keyNorm
         case gate, up, down, gateUp
+
+        /// False for what a model computes with but does not learn.
+        public var isWeight: Bool {
+            switch self {
+            case .ropeFrequencies, .ropeFactorsLong, .ropeFactorsShort: false
+            default: true
+            }
+        }
+
+        public var isNorm: Bool {
+            switch self {
+            case .outputNorm, .attentionNorm, .postAttentionNorm, .feedForwardNorm, .postFeedForwardNorm, .queryNorm,
+                .keyNorm:
+                true
+            default: false
+            }
+        }
+
+        static let order = Dictionary(uniqueKeysWithValues: allCases.enumerated().map { ($1, $0) })
     }
 
     /// The transformer block's index, or `nil` for a tensor of the whole model.
@@ -19,4 +38,13 @@ public struct TensorRole: Hashable, Sendable {
         self.part = part
         self.block = block
     }
+}
+
+extension TensorRole: Comparable, CustomStringConvertible {
+    public static func < (one: TensorRole, other: TensorRole) -> Bool {
+        (one.block ?? -1, Part.order[one.part] ?? 0) < (other.block ?? -1, Part.order[other.part] ?? 0)
+    }
+
+    /// `query.3`: the part's name and the block.
+    public var description: String { block.map { "\(part.rawValue).\($0)" } ?? part.rawValue }
 }

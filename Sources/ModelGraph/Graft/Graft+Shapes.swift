@@ -62,15 +62,3 @@ extension Graft {
         }
     }
 }
-
-extension TensorRole: Comparable {
-    /// Tensors of the whole model first, then block by block, parts in the order in which they are declared.
-    public static func < (left: TensorRole, right: TensorRole) -> Bool {
-        let (leftBlock, rightBlock) = (left.block ?? -1, right.block ?? -1)
-        if leftBlock != rightBlock { return leftBlock < rightBlock }
-        return order[left.part, default: 0] < order[right.part, default: 0]
-    }
-
-    private static let order: [Part: Int] = Dictionary(
-        uniqueKeysWithValues: Part.allCases.enumerated().map { ($1, $0) })
-}
