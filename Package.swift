@@ -72,7 +72,7 @@ let package = Package(
         // tests("Kernels", ["CKernels"]),
         tests("Quantization", ["Kernels", "CKernels"]),
         // tests("Conversion"),
-        // tests("Runtime"),
+        tests("Runtime"),
         // tests("Tuning"),
         tests("Fidelity"),
         // .testTarget(name: "CommandLineTests", dependencies: ["TestSupport"], swiftSettings: swiftSettings),

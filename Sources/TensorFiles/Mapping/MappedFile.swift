@@ -14,6 +14,8 @@ import Glibc
     private let base: UnsafeRawPointer?
     /// False for bytes held in memory, whose pages cannot be read again once released.
     private let isFile: Bool
+    /// The file that this one is a part of, and where; it owns the memory.
+    private let whole: (file: MappedFile, start: Int)?
 
     /// Opens a regular file for reading; symbolic links are followed.
     public init(path: String) throws(TensorFileError) {
@@ -40,6 +42,7 @@ import Glibc
         byteCount = size
         unsafe base = mapped
         isFile = true
+        whole = nil
     }
 
     /// Holds a copy of `bytes`; `name` stands in messages where a path would.
@@ -47,6 +50,7 @@ import Glibc
         path = name
         byteCount = bytes.count
         isFile = false
+        whole = nil
         guard !bytes.isEmpty else {
             unsafe base = nil
             return
@@ -56,8 +60,18 @@ import Glibc
         unsafe base = UnsafeRawPointer(memory.baseAddress)
     }
 
+    /// A range of another file as a file of its own, such as one that lies inside an archive. Nothing is copied.
+    public init(part range: Range<Int>, of file: MappedFile) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= file.byteCount, "range outside the file")
+        path = file.path
+        byteCount = range.count
+        unsafe base = file.base.map { unsafe $0 + range.lowerBound }
+        isFile = file.isFile
+        whole = (file, range.lowerBound)
+    }
+
     deinit {
-        guard let base = unsafe base else { return }
+        guard whole == nil, let base = unsafe base else { return }
         let memory = unsafe UnsafeMutableRawPointer(mutating: base)
         if isFile { unsafe munmap(memory, byteCount) } else { unsafe memory.deallocate() }
     }
@@ -93,6 +107,11 @@ import Glibc
 
     private func advise(_ range: Range<Int>, _ advice: Int32, roundingOutward: Bool) {
         precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "range outside the file")
+        if let (file, start) = whole {
+            file.advise(
+                start + range.lowerBound..<start + range.upperBound, advice, roundingOutward: roundingOutward)
+            return
+        }
         guard isFile, let base = unsafe base else { return }
         let page = Self.pageSize
         // The mapping's last page ends with the file; the rest of it belongs to nobody.

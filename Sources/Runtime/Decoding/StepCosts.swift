@@ -1,0 +1,64 @@
+/// How long the parts of a step take on this machine with this model, in seconds, by how many rows they have.
+///
+/// Measured at load at a few row counts and interpolated between; corrected while decoding by what steps really
+/// took, so that a growing context or a busy machine does not mislead the planner.
+public struct StepCosts: Hashable, Sendable, Codable {
+    /// A cost as a function of a count: knots with rising counts, straight lines between, the last slope beyond.
+    public struct Curve: Hashable, Sendable, Codable {
+        public private(set) var counts: [Int]
+        public private(set) var seconds: [Double]
+
+        /// Knots in any order; a cost that falls with the count is noise and is raised to the one before.
+        public init(_ knots: [(count: Int, seconds: Double)]) {
+            let sorted = knots.sorted { $0.count < $1.count }
+            counts = sorted.map(\.count)
+            var highest = 0.0
+            seconds = sorted.map { knot in
+                highest = max(highest, knot.seconds)
+                return highest
+            }
+        }
+
+        public func callAsFunction(_ count: Int) -> Double {
+            guard count > 0, let first = counts.first else { return 0 }
+            guard counts.count > 1, count > first else { return seconds[0] * Double(count) / Double(max(1, first)) }
+            let upper = min(counts.firstIndex { $0 >= count } ?? counts.count - 1, counts.count - 1)
+            let lower = upper - 1
+            let slope = (seconds[upper] - seconds[lower]) / Double(counts[upper] - counts[lower])
+            return seconds[lower] + slope * Double(count - counts[lower])
+        }
+    }
+
+    /// The blocks of the model, embedding to final norm, by rows of any kind.
+    public var layers: Curve
+    /// What a mask row costs beyond an ordinary one: the graft's low-rank products, by mask rows.
+    public var gated: Curve
+    /// The unembedding and the choice of a token, by ordinary rows.
+    public var verification: Curve
+    /// Drafting from a block of masks, unembedding and sampler chain, by masks.
+    public var drafting: Curve
+    /// What steps took against what the curves say, a running ratio.
+    public var correction = 1.0
+
+    public init(layers: Curve, gated: Curve, verification: Curve, drafting: Curve) {
+        self.layers = layers
+        self.gated = gated
+        self.verification = verification
+        self.drafting = drafting
+    }
+
+    /// Seconds for the rows of a step, drafting left out.
+    public func rows(ordinary: Int, masks: Int) -> Double {
+        correction * (layers(ordinary + masks) + gated(masks) + verification(ordinary))
+    }
+
+    public func draft(masks: Int) -> Double { correction * drafting(masks) }
+
+    /// Takes in that a step foreseen to take `predicted` seconds took `actual`. A pause of the whole machine says
+    /// nothing about rows, so what is far off counts as less.
+    mutating func observe(predicted: Double, actual: Double) {
+        guard predicted > 0, actual > 0 else { return }
+        let ratio = min(max(actual / predicted, 0.5), 2)
+        correction *= 1 + 0.03 * (ratio - 1)
+    }
+}
