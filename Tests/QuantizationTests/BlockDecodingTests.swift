@@ -2,6 +2,7 @@ import CKernels
 import Kernels
 import Quantization
 import TensorFiles
+import TestSupport
 import Testing
 
 @Suite struct BlockDecodingTests {
@@ -45,6 +46,22 @@ import Testing
             let one = [UInt8](repeating: 0, count: 8)
             _ = try BlockCodec.decode(.c64, unsafe one.span.bytes, count: 1)
         }
+    }
+
+    /// One tensor of files that llama-quantize wrote, as gguf-py reads it.
+    @Test(.enabled(if: TestFiles.hasShared, "shared oracles are absent"))
+    func valuesAreThoseOfGgufPy() throws {
+        let oracle = try SafetensorsFile(path: TestFiles.shared("oracles/ggml/decoded.safetensors").path)
+        var types: Set<ElementType> = []
+        for expected in oracle.tensors {
+            let name = expected.name.split(separator: "/").first.map(String.init) ?? expected.name
+            let file = try GGUFFile(path: TestFiles.shared("oracles/ggml/\(name).gguf").path)
+            let tensor = try #require(file.tensors.first { $0.name == "blk.0.attn_q.weight" })
+            let (ours, theirs) = try (tensor.floats(), expected.floats())
+            #expect(ours.map(\.bitPattern) == theirs.map(\.bitPattern), "\(expected.name)")
+            types.insert(tensor.type)
+        }
+        #expect(types.count >= 15)
     }
 
     private func decoded(_ bytes: [UInt8], _ type: ElementType, _ isa: ft_isa, _ count: Int) -> [Float]? {
