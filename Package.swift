@@ -43,9 +43,10 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .target(name: "CSystem"),
         .target(name: "CKernels"),
 
-        room("TensorFiles", ["CZstd", "CXXHash"]),
+        room("TensorFiles", ["CSystem", "CZstd", "CXXHash"]),
         room("Tokenizers", ["TensorFiles", "CPCRE2"]),
         room("ModelGraph", ["TensorFiles"], resources: [.embedInCode("Families")]),
         room("Kernels", ["TensorFiles", "CKernels"]),

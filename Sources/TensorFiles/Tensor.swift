@@ -68,6 +68,7 @@ public struct Tensor: Sendable {
         var start = 0
         while start < rowCount {
             let run = start..<min(rowCount, start + step)
+            source.prefetch(rows: run, rowByteCount: rowByteCount)
             try withBytes(rows: run) { try body(run, $0) }
             source.release(rows: run, rowByteCount: rowByteCount)
             start = run.upperBound
@@ -84,11 +85,15 @@ public protocol TensorSource: Sendable {
         rows: Range<Int>, rowByteCount: Int, _ body: (RawSpan) throws -> Result
     ) throws -> Result
 
+    /// Says that all of `rows` will be read next.
+    func prefetch(rows: Range<Int>, rowByteCount: Int)
+
     /// Says that `rows` will not be needed soon, so that their memory can be given back; they stay readable.
     func release(rows: Range<Int>, rowByteCount: Int)
 }
 
 extension TensorSource {
+    public func prefetch(rows: Range<Int>, rowByteCount: Int) {}
     public func release(rows: Range<Int>, rowByteCount: Int) {}
 }
 

@@ -1,3 +1,4 @@
+internal import CSystem
 import Glibc
 
 /// The bytes of a file, mapped: opening costs no memory, pages come when they are read.
@@ -95,17 +96,8 @@ import Glibc
         return try body(span.extracting(range))
     }
 
-    /// Gives back the memory of the whole pages inside `range`; reading them again is correct, only slower.
+    /// Gives back the memory of the pages that end inside `range`; reading them again is correct, only slower.
     public func release(_ range: Range<Int>) {
-        advise(range, MADV_DONTNEED, roundingOutward: false)
-    }
-
-    /// Tells the operating system that `range` will be read soon, in order.
-    public func willRead(_ range: Range<Int>) {
-        advise(range, MADV_WILLNEED, roundingOutward: true)
-    }
-
-    private func advise(_ range: Range<Int>, _ advice: Int32, roundingOutward: Bool) {
         precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "range outside the file")
         if let (file, start) = whole {
             file.advise(
@@ -116,8 +108,16 @@ import Glibc
         let page = Self.pageSize
         // The mapping's last page ends with the file; the rest of it belongs to nobody.
         let last = range.upperBound == byteCount ? byteCount : range.upperBound / page * page
-        let first = roundingOutward ? range.lowerBound / page * page : (range.lowerBound + page - 1) / page * page
+        let first = range.lowerBound / page * page
         guard first < last else { return }
-        unsafe madvise(UnsafeMutableRawPointer(mutating: base) + first, last - first, advice)
+        unsafe madvise(UnsafeMutableRawPointer(mutating: base) + first, last - first, MADV_DONTNEED)
+    }
+
+    /// Brings the pages of `range`, which is about to be read, into memory with one call instead of a fault for each.
+    public func populate(_ range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "range outside the file")
+        guard isFile, let base = unsafe base, !range.isEmpty else { return }
+        let first = range.lowerBound / Self.pageSize * Self.pageSize
+        unsafe ft_populate(base + first, range.upperBound - first)
     }
 }

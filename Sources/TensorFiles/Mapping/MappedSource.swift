@@ -16,6 +16,10 @@ public struct MappedSource: TensorSource {
         try file.withBytes(bytes(of: rows, rowByteCount), body)
     }
 
+    public func prefetch(rows: Range<Int>, rowByteCount: Int) {
+        file.populate(bytes(of: rows, rowByteCount))
+    }
+
     public func release(rows: Range<Int>, rowByteCount: Int) {
         file.release(bytes(of: rows, rowByteCount))
     }
