@@ -100,9 +100,7 @@ import Glibc
     public func release(_ range: Range<Int>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "range outside the file")
         if let (file, start) = whole {
-            file.advise(
-                start + range.lowerBound..<start + range.upperBound, advice, roundingOutward: roundingOutward)
-            return
+            return file.release(start + range.lowerBound..<start + range.upperBound)
         }
         guard isFile, let base = unsafe base else { return }
         let page = Self.pageSize
@@ -116,6 +114,9 @@ import Glibc
     /// Brings the pages of `range`, which is about to be read, into memory with one call instead of a fault for each.
     public func populate(_ range: Range<Int>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= byteCount, "range outside the file")
+        if let (file, start) = whole {
+            return file.populate(start + range.lowerBound..<start + range.upperBound)
+        }
         guard isFile, let base = unsafe base, !range.isEmpty else { return }
         let first = range.lowerBound / Self.pageSize * Self.pageSize
         unsafe ft_populate(base + first, range.upperBound - first)
