@@ -1,4 +1,5 @@
 import CKernels
+import Foundation
 import Kernels
 import Quantization
 import TensorFiles
