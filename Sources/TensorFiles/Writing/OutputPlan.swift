@@ -70,6 +70,11 @@ public struct OutputPlan: Sendable {
         self.sideFiles = sideFiles
     }
 
+    /// The same plan with more small files to be written after the others.
+    public func adding(sideFiles: [(name: String, bytes: [UInt8])]) -> OutputPlan {
+        OutputPlan(name: name, files: files, sideFiles: self.sideFiles + sideFiles)
+    }
+
     /// Bytes of all files.
     public var byteCount: Int {
         files.reduce(0) { $0 + $1.byteCount } + sideFiles.reduce(0) { $0 + $1.bytes.count }
