@@ -70,7 +70,7 @@ let package = Package(
         tests("TensorFiles"),
         // tests("Tokenizers"),
         tests("ModelGraph", ["TensorFiles"]),
-        // tests("Kernels", ["CKernels"]),
+        tests("Kernels", ["CKernels", "TensorFiles"]),
         tests("Quantization", ["Kernels", "CKernels"]),
         // tests("Conversion"),
         tests("Runtime"),

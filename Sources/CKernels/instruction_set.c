@@ -20,6 +20,13 @@ bool ft_isa_supported(ft_isa isa) {
 #else
         return false;
 #endif
+    case FT_ISA_AVX512VNNI:
+#if defined(__x86_64__)
+        return ft_isa_supported(FT_ISA_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+            && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+#else
+        return false;
+#endif
     }
     return false;
 }

@@ -1,0 +1,29 @@
+#ifndef FORETOKEN_MATMUL_KERNELS_H
+#define FORETOKEN_MATMUL_KERNELS_H
+
+#include "matmul.h"
+#include "weight_layout.h"
+
+// Rows of x first ..< last.
+typedef struct {
+    size_t first, last;
+} ft_rows;
+
+// Outputs of one whole panel for some rows of x: lane l of row r goes to out[(r - rows.first) · stride + l].
+typedef void (*ft_panel_kernel)(
+    const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out, size_t stride);
+
+ft_panel_kernel ft_panel_kernel_scalar(ft_type type);
+ft_panel_kernel ft_panel_kernel_avx2(ft_type type);
+ft_panel_kernel ft_panel_kernel_avx512vnni(ft_type type);
+ft_panel_kernel ft_panel_kernel_neon(ft_type type);
+
+// Quantizes 256 (32) values, or as many as are left, the others counting as zero.
+void ft_quantize32_scalar(const float *values, size_t count, ft_activations32 *to);
+void ft_quantize256_scalar(const float *values, size_t count, ft_activations256 *to);
+void ft_quantize32_avx2(const float *values, size_t count, ft_activations32 *to);
+void ft_quantize256_avx2(const float *values, size_t count, ft_activations256 *to);
+
+static inline size_t ft_chunk_count(size_t columns) { return (columns + FT_CHUNK - 1) / FT_CHUNK; }
+
+#endif
