@@ -68,7 +68,9 @@ public final class Tokenizer: Sendable {
     public func tokenText(_ id: Int) -> [UInt8]? {
         if let token = addedById[id] { return Array(token.content.utf8) }
         guard let bytes = modelBytes(id) else { return nil }
-        guard case .bytePair(let model) = parts.model, model.byteLevel, !model.literalIds.contains(id) else { return bytes }
+        guard case .bytePair(let model) = parts.model, model.byteLevel, !model.literalIds.contains(id) else {
+            return bytes
+        }
         return ByteAlphabet.encode(bytes)
     }
 

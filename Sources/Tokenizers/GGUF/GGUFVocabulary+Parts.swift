@@ -142,7 +142,8 @@ extension GGUFVocabulary {
 
     private func unigramParts(file: String) throws(TokenizerError) -> Tokenizer.Parts {
         guard let scores else {
-            throw .malformed(file: file, key: "tokenizer.ggml.scores", expected: "an array of numbers", found: "nothing")
+            throw .malformed(
+                file: file, key: "tokenizer.ggml.scores", expected: "an array of numbers", found: "nothing")
         }
         let table = sentencePieceTable()
         let unknown = special.unknown ?? kinds?.firstIndex(of: .unknown) ?? 0

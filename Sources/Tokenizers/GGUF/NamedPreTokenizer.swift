@@ -61,7 +61,8 @@ struct NamedPreTokenizer: Sendable {
         (
             "deepseek-llm",
             .init([
-                #"[\r\n]"#, Patterns.deepSeekLetters, Patterns.deepSeekPunctuation, #"\s+$"#, Patterns.deepSeekIdeographs,
+                #"[\r\n]"#, Patterns.deepSeekLetters, Patterns.deepSeekPunctuation, #"\s+$"#,
+                Patterns.deepSeekIdeographs,
                 #"\p{N}+"#,
             ])
         ),

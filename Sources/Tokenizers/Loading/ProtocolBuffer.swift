@@ -8,7 +8,9 @@ struct ProtocolBuffer {
         case bytes(Range<Int>)
         case fixed32(UInt32)
 
-        var int: Int? { if case .varint(let value) = self { Int(truncatingIfNeeded: Int64(bitPattern: value)) } else { nil } }
+        var int: Int? {
+            if case .varint(let value) = self { Int(truncatingIfNeeded: Int64(bitPattern: value)) } else { nil }
+        }
         var bool: Bool? { int.map { $0 != 0 } }
         var float: Float? { if case .fixed32(let value) = self { Float(bitPattern: value) } else { nil } }
         var range: Range<Int>? { if case .bytes(let value) = self { value } else { nil } }

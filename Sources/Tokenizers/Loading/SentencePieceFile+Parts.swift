@@ -17,7 +17,8 @@ extension SentencePieceFile {
             if table.append(piece.text, findable: findable && !piece.text.isEmpty) == nil {
                 let text = String(decoding: piece.text, as: UTF8.self)
                 throw .malformed(
-                    file: file, key: "pieces[\(id)]", expected: "a piece that is there once", found: "\"\(text)\" again")
+                    file: file, key: "pieces[\(id)]", expected: "a piece that is there once",
+                    found: "\"\(text)\" again")
             }
         }
         var normalizer = SentencePieceNormalizer(
@@ -48,7 +49,8 @@ extension SentencePieceFile {
         parts.normalizer = .sentencePiece(normalizer)
         parts.decoder = .sequence([
             .replace(SentencePieceNormalizer.mark, with: [UInt8(ascii: " ")]), .byteFallback, .fuse,
-            .strip([UInt8(ascii: " ")], start: addsDummyPrefix && !spaceAsSuffix ? 1 : 0, stop: spaceAsSuffix ? 1 : 0),
+            .strip(
+                [UInt8(ascii: " ")], start: addsDummyPrefix && !spaceAsSuffix ? 1 : 0, stop: spaceAsSuffix ? 1 : 0),
         ])
         parts.added = added
         parts.parsesSpecial = false

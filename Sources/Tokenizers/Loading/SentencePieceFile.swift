@@ -13,7 +13,10 @@ struct SentencePieceFile: Sendable {
         case unknown, control, userDefined, unused, byte
     }
 
-    enum Algorithm: Int, Sendable { case unigram = 1, bytePair, word, character }
+    enum Algorithm: Int, Sendable {
+        case unigram = 1
+        case bytePair, word, character
+    }
 
     var file: String
     var pieces: [Piece] = []

@@ -114,7 +114,10 @@ extension TokenizerJSON {
             case .array:
                 var position = 0
                 for side in element.elements {
-                    guard side.kind == .string, position < 2 else { position = 3; break }
+                    guard side.kind == .string, position < 2 else {
+                        position = 3
+                        break
+                    }
                     side.withText { sides.read($0, side: position) }
                     position += 1
                 }
@@ -138,13 +141,17 @@ extension TokenizerJSON {
             left = sides.leftBytes
             right = sides.rightBytes
         }
-        let joined = left + (right.starts(with: model.continuingPrefix) ? right.dropFirst(model.continuingPrefix.count) : right[...])
+        let joined =
+            left
+            + (right.starts(with: model.continuingPrefix)
+                ? right.dropFirst(model.continuingPrefix.count) : right[...])
         let ids = (model.table.find(left), model.table.find(right), model.table.find(joined))
         guard ids.0 >= 0, ids.1 >= 0, ids.2 >= 0 else {
             let missing = ids.0 < 0 ? sides.left : ids.1 < 0 ? sides.right : sides.left + sides.right
             throw .mergeOutsideVocabulary(
                 file: file, index: index, left: String(decoding: sides.left, as: UTF8.self),
-                right: String(decoding: sides.right, as: UTF8.self), missing: String(decoding: missing, as: UTF8.self))
+                right: String(decoding: sides.right, as: UTF8.self), missing: String(decoding: missing, as: UTF8.self)
+            )
         }
         model.merges.insert(Int32(ids.0), Int32(ids.1), rank: UInt32(index), id: Int32(ids.2))
     }
@@ -159,13 +166,15 @@ extension TokenizerJSON {
             guard pair.count == 2 else { throw entry.failure("a piece and its score") }
             guard table.append(try pair[0].bytes()) != nil else {
                 throw .malformed(
-                    file: file, key: entry.path, expected: "each piece once", found: "\"\(try pair[0].string())\" again")
+                    file: file, key: entry.path, expected: "each piece once",
+                    found: "\"\(try pair[0].string())\" again")
             }
             scores.append(try pair[1].double())
         }
         guard let unknown = try node["unk_id"]?.int(), scores.indices.contains(unknown) else {
             throw .malformed(
-                file: file, key: "model.unk_id", expected: "the id of a piece", found: "\(node["unk_id"]?.node.rawText ?? "nothing")")
+                file: file, key: "model.unk_id", expected: "the id of a piece",
+                found: "\(node["unk_id"]?.node.rawText ?? "nothing")")
         }
         var byteIds = [Int32](repeating: -1, count: 256)
         for id in 0..<table.count {

@@ -38,7 +38,8 @@ extension TokenizerJSON {
             throw node.unsupported(
                 type,
                 known: [
-                    "Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt", "ByteLevel", "Strip",
+                    "Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Nmt", "ByteLevel",
+                    "Strip",
                     "Prepend", "Replace", "Precompiled",
                 ])
         }
@@ -151,7 +152,9 @@ extension TokenizerJSON {
         case let type:
             throw node.unsupported(
                 type,
-                known: ["Sequence", "ByteLevel", "ByteFallback", "Fuse", "Replace", "Strip", "Metaspace", "BPEDecoder"])
+                known: [
+                    "Sequence", "ByteLevel", "ByteFallback", "Fuse", "Replace", "Strip", "Metaspace", "BPEDecoder",
+                ])
         }
     }
 

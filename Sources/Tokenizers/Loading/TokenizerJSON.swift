@@ -20,7 +20,8 @@ struct TokenizerJSON {
 
     func parts() throws(TokenizerError) -> Tokenizer.Parts {
         let added = try addedTokens()
-        let steps = try root["pre_tokenizer"].map { (node) throws(TokenizerError) in try preTokenizerSteps(node) } ?? []
+        let steps =
+            try root["pre_tokenizer"].map { (node) throws(TokenizerError) in try preTokenizerSteps(node) } ?? []
         let normalizer = try root["normalizer"].map { (node) throws(TokenizerError) in try self.normalizer(node) }
         let decoder = try root["decoder"].map { (node) throws(TokenizerError) in try self.decoder(node) }
         let usesAlphabet = steps.contains { if case .byteAlphabet = $0 { true } else { false } }

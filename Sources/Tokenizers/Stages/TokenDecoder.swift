@@ -37,7 +37,8 @@ indirect enum TokenDecoder: Sendable {
         case .metaspace(let mark, let dropsFirst):
             return parts.enumerated().map { index, part in
                 let spaced = Normalizer.replace(part, mark, [UInt8(ascii: " ")])
-                return index == 0 && dropsFirst && spaced.first == UInt8(ascii: " ") ? Array(spaced.dropFirst()) : spaced
+                return index == 0 && dropsFirst && spaced.first == UInt8(ascii: " ")
+                    ? Array(spaced.dropFirst()) : spaced
             }
         case .suffix(let suffix):
             return parts.enumerated().map { index, part in
