@@ -31,7 +31,7 @@ static void attend(const ft_attention_row *row) {
     for (size_t head = 0; head < row->group; head++) {
         const float *query = row->query + head * d;
         float *out = row->out + head * d;
-        float maximum = -INFINITY, sum = 0;
+        float maximum = -INFINITY, sum = 0, scores[FT_ATTENTION_BLOCK];
         memset(out, 0, d * sizeof(float));
         for (size_t start = row->first; start < row->end;) {
             size_t stop = (start / FT_ATTENTION_BLOCK + 1) * FT_ATTENTION_BLOCK;
@@ -43,7 +43,7 @@ static void attend(const ft_attention_row *row) {
                 for (size_t i = 0; i < d; i++) score = fmaf(query[i], element(row->type, key, i, d), score);
                 score *= row->scale;
                 if (row->cap > 0) score = row->cap * tanhf(score / row->cap);
-                row->scratch[t - start] = score;
+                scores[t - start] = score;
                 if (score > largest) largest = score;
             }
             float correction = expf(maximum - largest);
@@ -52,7 +52,7 @@ static void attend(const ft_attention_row *row) {
             for (size_t i = 0; i < d; i++) out[i] *= correction;
             for (size_t t = start; t < stop; t++) {
                 const char *value = slot_of(row, row->values, t);
-                float weight = expf(row->scratch[t - start] - maximum);
+                float weight = expf(scores[t - start] - maximum);
                 sum += weight;
                 for (size_t i = 0; i < d; i++) out[i] = fmaf(weight, element(row->type, value, i, d), out[i]);
             }

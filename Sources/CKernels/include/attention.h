@@ -36,7 +36,6 @@ typedef struct {
     float scale;        // of query . key
     float cap;          // soft cap of the scaled score; 0: none
     float *out;         // [group][head_size]
-    float *scratch;     // ft_attention_scratch(group) floats
 } ft_attention_row;
 
 typedef struct {
@@ -48,8 +47,6 @@ typedef struct {
 } ft_attention_kernels;
 
 const ft_attention_kernels *ft_attention_kernels_for(ft_isa isa);
-
-static inline size_t ft_attention_scratch(size_t group) { return group * (FT_ATTENTION_BLOCK + 2); }
 
 static inline size_t ft_cache_padded(size_t head_size) { return (head_size + 7) / 8 * 8; }
 
@@ -65,5 +62,32 @@ static inline size_t ft_cache_record_bytes(ft_cache_type type, size_t head_size)
     }
     return 0;
 }
+
+// A pass's rows through one layer's attention.
+typedef struct {
+    const ft_attention_kernels *kernels;
+    ft_cache_type type;
+    size_t head_size; // not padded
+    size_t heads;
+    size_t shared_heads; // key/value heads; heads / shared_heads query heads read each
+    const void *keys;    // of this layer, [shared head][slot]
+    const void *values;
+    size_t head_stride; // bytes from one head's records to the next one's
+    size_t settled;
+    // By row: its depth below the settled positions, from 1, and where its path starts in `paths`.
+    const int64_t *depths;
+    const int64_t *path_starts;
+    const int32_t *paths;
+    size_t window; // positions seen, the row's own included; 0: all
+    const float *queries; // row r at r * query_stride floats, [heads][head_size]
+    size_t query_stride;
+    float *out; // row r at r * out_stride floats
+    size_t out_stride;
+    float scale;
+    float cap;
+} ft_attention_pass;
+
+// One row and key/value head of a pass: item = row * shared_heads + head. Items are independent of each other.
+void ft_attention_item(void *pass, size_t item);
 
 #endif
