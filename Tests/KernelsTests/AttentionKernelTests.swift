@@ -26,7 +26,7 @@ import Testing
                 var bytes = [UInt8](repeating: 0x7F, count: slots * stride)
                 for t in 0..<positions {
                     let slot = t < settled ? t : settled + Int(path[t - settled])
-                    let x = RowKernelTests.values(size, seed: seed + UInt64(t))
+                    let x = RowKernelTests.values(size, seed: seed + UInt64(t), range: 1)
                     unsafe bytes.withUnsafeMutableBytes { bytes in
                         unsafe table.store(type, bytes.baseAddress! + slot * stride, x, size)
                     }
@@ -35,7 +35,7 @@ import Testing
             }
             var queries: [Float] = []
             for head in 0..<group {
-                queries += RowKernelTests.values(size, seed: UInt64(9000 + head))
+                queries += RowKernelTests.values(size, seed: UInt64(9000 + head), range: 1)
                 queries += [Float](repeating: 0, count: padded - size)
             }
             var out = [Float](repeating: .nan, count: group * padded)
@@ -46,7 +46,7 @@ import Testing
                     unsafe queries.withUnsafeBufferPointer { queries in
                         unsafe path.withUnsafeBufferPointer { path in
                             unsafe out.withUnsafeMutableBufferPointer { out in
-                                var row = ft_attention_row()
+                                var row = unsafe ft_attention_row()
                                 unsafe row.type = type
                                 unsafe row.head_size = padded
                                 unsafe row.keys = keys.baseAddress

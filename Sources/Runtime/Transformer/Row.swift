@@ -1,3 +1,5 @@
+import Kernels
+
 /// One row of a forward pass.
 ///
 /// Rows form a tree that hangs on the last kept row of the sequence: a row sees the kept rows, its ancestors and
@@ -27,7 +29,7 @@ public struct Row: Hashable, Sendable {
     }
 
     /// Rows of tokens that follow each other, the first one the last kept row.
-    public static func chain(_ tokens: some Sequence<Int>) -> [Row] {
+    public static func chain(_ tokens: some Collection<Int>) -> [Row] {
         tokens.enumerated().map { index, token in Row(.token(token), after: index == 0 ? nil : index - 1) }
     }
 }
@@ -100,11 +102,8 @@ struct RowTree {
     var count: Int { rows.count }
     var maskCount: Int { rows.count - ordinaryCount }
 
-    func forEachPathPlace(_ place: Int, _ body: (Int) -> Void) {
-        for step in 0..<depths[place] { body(Int(paths[pathStarts[place] + step])) }
+    /// The same, as the cache takes it.
+    var storePaths: KeyValueStore.Paths {
+        .init(depths: depths.map { Int64($0) }, starts: pathStarts.map { Int64($0) }, slots: paths)
     }
-
-    /// All paths, and where the one of each place begins in them.
-    var pathList: [Int32] { paths }
-    func pathStart(_ place: Int) -> Int { pathStarts[place] }
 }

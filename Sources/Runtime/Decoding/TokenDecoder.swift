@@ -2,7 +2,7 @@
 ///
 /// All decoders give the tokens that plain decoding would (greedy: the same tokens; sampled: the same distribution);
 /// they differ in how many passes they need. A decoder owns its sequence.
-public protocol Decoder: AnyObject {
+public protocol TokenDecoder: AnyObject {
     /// `plain`, `linear`, …
     var name: String { get }
 
