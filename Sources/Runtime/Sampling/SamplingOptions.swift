@@ -38,6 +38,9 @@ public struct SamplingOptions: Hashable, Sendable {
 
     public var isGreedy: Bool { temperature <= 0 }
 
+    /// The largest logit and nothing else.
+    public var isPlainlyGreedy: Bool { isGreedy && !hasPenalties }
+
     var hasPenalties: Bool {
         repetitionPenalty != 1 || frequencyPenalty != 0 || presencePenalty != 0
     }

@@ -14,7 +14,7 @@ public final class TokenSequence {
     /// The tokens kept so far.
     public private(set) var tokens: [Int] = []
     /// Time of all passes so far, by part.
-    public internal(set) var times = PassTimes()
+    public internal(set) var times = PassDurations()
 
     let cache: KeyValueStore
     /// Angles of each of the configuration's rotary embeddings.
@@ -210,7 +210,7 @@ public final class TokenSequence {
 }
 
 /// Time spent in passes, by part.
-public struct PassTimes: Hashable, Sendable {
+public struct PassDurations: Hashable, Sendable {
     public var layers = Duration.zero
     public var attention = Duration.zero
     public var unembedding = Duration.zero

@@ -75,7 +75,7 @@ struct WeightReader {
 
     mutating func vector(_ part: TensorRole.Part, _ block: Int?, count: Int) throws -> FloatBuffer {
         let tensor = try tensor(part, block, shape: [count])
-        let buffer = try FloatBuffer(try tensor.floats())
+        let buffer = try FloatBuffer(try tensor.floats(rows: 0..<tensor.rowCount))
         bytes += count * MemoryLayout<Float>.stride
         report(tensor)
         return buffer
