@@ -9,13 +9,13 @@ public final class KeyValueStore: @unchecked Sendable {
     public enum Precision: String, CaseIterable, Sendable, Codable {
         case f32, f16
         /// Signed bytes with a scale for each 32.
-        case q8_0  // swift-format-ignore: AlwaysUseLowerCamelCase
+        case q8 = "q8_0"
 
         var type: ft_cache_type {
             switch self {
             case .f32: FT_CACHE_F32
             case .f16: FT_CACHE_F16
-            case .q8_0: FT_CACHE_Q8
+            case .q8: FT_CACHE_Q8
             }
         }
     }

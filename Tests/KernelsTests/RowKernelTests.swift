@@ -51,7 +51,7 @@ import Testing
                 { unsafe $0.soft_cap($1, 3, n) },
                 { unsafe $0.add_squares($1, other, n) },
             ]
-            for unsafe (index, body) in unsafe bodies.enumerated() {
+            for unsafe(index, body) in unsafe zip(0..., bodies) {
                 let (plain, fast) = unsafe Self.both(isa, x, body)
                 #expect(Self.near(plain, fast, relative: 4e-6), "function \(index), length \(n)")
             }

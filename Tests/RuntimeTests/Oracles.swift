@@ -38,7 +38,9 @@ enum Oracles {
 
     /// Largest difference over the reference's range.
     static func error(_ found: [Float], _ expected: [Float]) -> Double {
-        guard found.count == expected.count, let low = expected.min(), let high = expected.max() else { return .infinity }
+        guard found.count == expected.count, let low = expected.min(), let high = expected.max() else {
+            return .infinity
+        }
         let worst = zip(found, expected).map { abs(Double($0) - Double($1)) }.max() ?? .infinity
         return worst.isNaN ? .infinity : worst / Double(high - low)
     }
