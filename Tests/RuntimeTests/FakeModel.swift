@@ -13,12 +13,14 @@ final class FakeModel: DecodingModel {
     let memory: Int
     private(set) var kept: [Int] = []
     private var rows: [Row] = []
+    private var read: [[Float]] = []
     private var generator: RandomStream
     private(set) var passes = 0
     private(set) var rowsFed = 0
     private(set) var largestPosition = 0
     /// Seconds that passes would have taken, by its own law of costs.
     private(set) var seconds = 0.0
+    var draftCost: (_ masks: Int) -> Double = { 0.02 + 0.04 * Double($0 - 1) / 7 }
     var cost: (_ rows: Int) -> Double = { Double($0) }
 
     init(vocabulary: Int, contextLength: Int = 1 << 20, maskCount: Int, skill: Double, memory: Int = 3, seed: UInt64)
@@ -32,10 +34,12 @@ final class FakeModel: DecodingModel {
     }
 
     var keptCount: Int { kept.count }
+    var rowLimit = 100
     func reset() { kept = [] }
     func append(_ tokens: [Int]) { kept += tokens }
 
     func forward(_ rows: [Row]) {
+        precondition(rows.count <= rowLimit, "too many rows")
         for (index, row) in rows.enumerated() {
             if let parent = row.parent {
                 precondition(parent < index)
@@ -86,11 +90,11 @@ final class FakeModel: DecodingModel {
         return scores.indices.max { scores[$0] < scores[$1] }!
     }
 
-    func withLogits<Result>(rows range: Range<Int>, _ body: (borrowing Span<Float>) throws -> Result) throws -> Result
-    {
-        var all: [Float] = []
-        for row in range { all += logits(after: text(through: row)) }
-        return try body(all.span)
+    func readLogits(rows range: Range<Int>) { read = range.map { logits(after: text(through: $0)) } }
+
+    func choose(row: Int, with sampler: inout TokenSampler, history: [Int]) -> Int {
+        let scores = read[row]
+        return sampler.next(logits: scores.span, history: history)
     }
 
     func keep(rows range: Range<Int>) {
@@ -103,6 +107,7 @@ final class FakeModel: DecodingModel {
     }
 
     func draft(after token: Int, block: Range<Int>) -> [Draft] {
+        seconds += draftCost(block.count)
         let anchor = rows[block.lowerBound].parent!
         var text = text(through: anchor) + [token]
         return block.map { row in

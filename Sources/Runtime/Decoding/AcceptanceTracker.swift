@@ -65,13 +65,19 @@ package struct AcceptanceTracker: Codable, Hashable {
     package func probability(depth: Int) -> Double {
         var estimate = Self.prior
         for index in 0..<min(depth, maskCount) {
-            estimate = depths[index].estimate(prior: index == 0 ? estimate : 0.9 * estimate, weight: Self.weight)
+            estimate = depths[index].estimate(prior: index == 0 ? estimate : 0.95 * estimate, weight: Self.weight)
         }
         return estimate
     }
 
+    /// Nothing is believed more than this: a row or two of insurance is cheap where rows are, and a class of drafts
+    /// that happened to be right every time so far would otherwise go without.
+    private static let ceiling = 0.975
+
     /// The same for this very draft.
-    package func probability(of draft: Draft) -> Double {
+    package func probability(of draft: Draft) -> Double { min(Self.ceiling, uncapped(draft)) }
+
+    private func uncapped(_ draft: Draft) -> Double {
         switch draft.source {
         case .mask(let depth):
             let average = probability(depth: depth)

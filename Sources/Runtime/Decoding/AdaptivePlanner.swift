@@ -5,9 +5,9 @@
 /// whose drafts are compared with what plain decoding says, so that a text that becomes predictable is noticed.
 package struct AdaptivePlanner {
     let maskCount: Int
-    private(set) var tracker: AcceptanceTracker
-    private(set) var costs: StepCosts
-    private(set) var policy: DraftPolicy
+    package private(set) var tracker: AcceptanceTracker
+    package private(set) var costs: StepCosts
+    package private(set) var policy: DraftPolicy
     /// Seconds that probes may still take.
     private var credit = 0.0
     /// Steps until values are computed anew, and the pause after that.

@@ -19,7 +19,7 @@ package struct DraftPolicy {
 
     /// A little of every state's future is a fresh start without drafts (a prompt ends), which ties states that
     /// would never reach each other.
-    private static let persistence = 0.98
+    private static let persistence = 0.995
 
     package init(maskCount: Int, costs: StepCosts) {
         values = [Double](repeating: 0, count: maskCount + 1)

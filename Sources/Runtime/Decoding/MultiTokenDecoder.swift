@@ -33,6 +33,11 @@ package final class MultiTokenEngine<Model: DecodingModel> {
     package private(set) var plannerSeconds = 0.0
     package var onTrace: ((DecodeTrace) -> Void)?
     private var stepNumber = 0
+    /// Seconds since some beginning.
+    package var clock: () -> Double = {
+        let start = ContinuousClock.now
+        return { start.duration(to: .now).seconds }
+    }()
 
     package init(
         model: Model, strategy: Strategy, masks: Int, lookupLimit: Int = 0, chooser: TokenSampler,
@@ -63,10 +68,9 @@ package final class MultiTokenEngine<Model: DecodingModel> {
 
     /// One pass: at least one token, at most `limit`.
     package func step(limit: Int) throws -> [Int] {
-        let clock = ContinuousClock()
-        let started = clock.now
+        let started = clock()
         let plan = nextPlan(limit: limit)
-        let planned = clock.now
+        let planned = clock()
         let fed = drafts.prefix(plan.speculated)
         let layout = StepLayout(plan: plan, tokens: [verified] + fed.map(\.token))
         try model.forward(layout.rows)
@@ -84,13 +88,12 @@ package final class MultiTokenEngine<Model: DecodingModel> {
         verified = tokens[accepted]
         stepNumber += 1
 
-        let finished = clock.now
-        let seconds = (finished - started).seconds
-        planner?.finish(plan, accepted: accepted, seconds: seconds)
-        plannerSeconds += (planned - started).seconds + (clock.now - finished).seconds
+        let finished = clock()
+        planner?.finish(plan, accepted: accepted, seconds: finished - planned)
+        plannerSeconds += planned - started + (clock() - finished)
         if let onTrace {
             var line = trace
-            line.seconds = seconds
+            line.seconds = finished - planned
             onTrace(line)
         }
         return tokens
@@ -108,22 +111,20 @@ package final class MultiTokenEngine<Model: DecodingModel> {
         case .quadratic: plan = .quadratic(drafts: usable, masks: masks)
         case .adaptive: plan = planner?.plan(drafts: Array(drafts.prefix(usable))) ?? .plain
         }
-        return plan.limited(room: room)
+        return plan.limited(room: room, rows: model.rowLimit)
     }
 
     /// Takes tokens row by row while the drafts agree.
     private func verify(fed: [Int], rows: Int) throws -> [Int] {
-        try model.withLogits(rows: 0..<rows) { logits in
-            let width = logits.count / rows
-            var tokens: [Int] = []
-            for row in 0..<rows {
-                let token = chooser.next(logits: logits.extracting(row * width..<(row + 1) * width), history: history)
-                tokens.append(token)
-                history.append(token)
-                guard row < fed.count, fed[row] == token else { break }
-            }
-            return tokens
+        try model.readLogits(rows: 0..<rows)
+        var tokens: [Int] = []
+        for row in 0..<rows {
+            let token = try model.choose(row: row, with: &chooser, history: history)
+            tokens.append(token)
+            history.append(token)
+            guard row < fed.count, fed[row] == token else { break }
         }
+        return tokens
     }
 
     /// Proposals for what follows the last of `tokens`, from the block after it, from what is left of the old

@@ -28,10 +28,16 @@ public struct StepPlan: Hashable, Sendable, Codable {
         StepPlan(masks: [Int](repeating: masks, count: drafts + 1))
     }
 
-    /// The plan within a limit of positions after the verified token: no row may lie past the context's end.
-    /// `room` counts the positions that are left after the verified token's own.
-    func limited(room: Int) -> StepPlan {
-        let kept = masks.prefix(max(0, room) + 1)
-        return StepPlan(masks: kept.enumerated().map { index, count in min(count, max(0, room - index)) })
+    /// The plan within limits: `room` positions after the verified token's own, and `rows` rows; the masks of the
+    /// last blocks go first.
+    func limited(room: Int, rows: Int) -> StepPlan {
+        let fed = masks.prefix(max(1, min(room + 1, rows)))
+        var left = max(0, rows - fed.count)
+        var kept: [Int] = []
+        for (index, count) in fed.enumerated() {
+            kept.append(min(count, max(0, room - index), left))
+            left -= kept[index]
+        }
+        return StepPlan(masks: kept)
     }
 }
