@@ -1,5 +1,5 @@
 /// Escape sequences of JSON strings.
-enum JSONEscape {
+package enum JSONEscape {
     /// The scalar that the sequence starting with the backslash at `offset` stands for, and the offset after it.
     static func scan(
         _ bytes: Span<UInt8>, at offset: Int
@@ -73,7 +73,7 @@ enum JSONEscape {
 
     /// `text` in quotation marks, escaping what must be: the form in which serde (and so the reference writer of
     /// safetensors) and Python's `json.dumps(ensure_ascii=False)` agree.
-    static func quote(_ text: String, into output: inout [UInt8]) {
+    package static func quote(_ text: String, into output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
         for byte in text.utf8 {
             switch byte {

@@ -82,7 +82,7 @@ extension GGUFVocabulary {
         }
         var parts = Tokenizer.Parts(model: .bytePair(model), origin: .gguf(self))
         var steps: [PreTokenizer.Step] = []
-        for expression in pre.expressions {
+        for expression in expressions ?? pre.expressions {
             let pattern = try Pattern(expression, file: file)
             steps.append(.split(Splitter(pattern: pattern, behavior: .isolated)))
         }

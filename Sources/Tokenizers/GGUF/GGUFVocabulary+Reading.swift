@@ -44,6 +44,8 @@ extension GGUFVocabulary {
         readSpecialTokens(metadata)
         addsSpacePrefix = metadata["tokenizer.ggml.add_space_prefix"]?.bool
         removesExtraSpaces = metadata["tokenizer.ggml.remove_extra_whitespaces"]?.bool
+        addsSeparator = metadata["tokenizer.ggml.add_sep_token"]?.bool
+        expressions = metadata[Self.expressionsKey]?.array?.strings
         charactersMap = metadata["tokenizer.ggml.precompiled_charsmap"]?.array?.integers?
             .map { UInt8(truncatingIfNeeded: $0) }
         if let source = metadata["tokenizer.chat_template"]?.string { chatTemplates.append(("default", source)) }

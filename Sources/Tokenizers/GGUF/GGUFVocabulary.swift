@@ -1,5 +1,3 @@
-import TensorFiles
-
 /// A vocabulary as GGUF metadata holds it (`tokenizer.ggml.*`): formats/tokenizers.md, part 3.
 public struct GGUFVocabulary: Sendable {
     public enum TokenKind: Int32, Sendable {
@@ -20,8 +18,13 @@ public struct GGUFVocabulary: Sendable {
     public var special = SpecialTokens()
     public var addsSpacePrefix: Bool?
     public var removesExtraSpaces: Bool?
+    public var addsSeparator: Bool?
+    /// The pre-tokenizer's regular expressions, where its name does not say them.
+    public var expressions: [String]?
     public var charactersMap: [UInt8]?
     public var chatTemplates: [(name: String, source: String)] = []
     /// What could not be said exactly, for the person who converts.
     public var notes: [String] = []
+
+    public init() {}
 }

@@ -30,6 +30,15 @@ struct MergeTable: Sendable {
         values[slot] = UInt64(rank) << 32 | UInt64(UInt32(bitPattern: id))
     }
 
+    /// Calls `body` with left id, right id, rank and id of each merge, in no order.
+    func forEach(_ body: (Int32, Int32, UInt32, Int32) -> Void) {
+        for slot in keys.indices where keys[slot] != .max {
+            body(
+                Int32(truncatingIfNeeded: keys[slot] >> 32), Int32(truncatingIfNeeded: keys[slot]),
+                UInt32(truncatingIfNeeded: values[slot] >> 32), Int32(truncatingIfNeeded: values[slot]))
+        }
+    }
+
     /// Rank in the upper half, id in the lower; all ones when the two do not merge. Ids must not be negative.
     @inline(__always)
     func find(_ left: Int32, _ right: Int32) -> UInt64 {
