@@ -12,6 +12,8 @@ public struct Checkpoint: Sendable {
         public let dataStart: Int
         /// `__metadata__` of a safetensors file.
         public let metadata: [(key: String, value: String)]
+        /// What the file says its tensors' bytes are, where it was written by us.
+        public let digests: RecordedDigests
     }
 
     /// As given by the user.

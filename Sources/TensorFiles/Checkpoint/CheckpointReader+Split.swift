@@ -12,7 +12,8 @@ extension CheckpointReader {
             files.append(
                 .init(
                     file: part.file, tensors: tensors.count..<tensors.count + part.tensors.count,
-                    dataStart: part.dataStart, metadata: []))
+                    dataStart: part.dataStart, metadata: [],
+                    digests: RecordedDigests(part.metadata, tensorCount: part.tensors.count)))
             tensors += part.tensors
         }
         if parts.count > 1 { checkSplitTensors(files, tensors, first) }

@@ -119,7 +119,8 @@ package struct CheckpointReader {
             files.append(
                 .init(
                     file: file, tensors: first..<tensors.count, dataStart: opened.dataStart,
-                    metadata: opened.metadata))
+                    metadata: opened.metadata,
+                    digests: RecordedDigests(opened.metadata, tensorCount: opened.tensors.count)))
         }
         guard !files.isEmpty else { return nil }
         return Checkpoint(
