@@ -71,6 +71,11 @@ public enum Rule: String, CaseIterable, Hashable, Sendable {
     case scaleInsane = "CT-04"
     case digestMismatch = "CT-05"
     case digestKeys = "CT-06"
+    // Two models against each other.
+    case comparedMissing = "CM-01"
+    case comparedExtra = "CM-02"
+    case comparedShape = "CM-03"
+    case comparedError = "CM-04"
 
     /// What breaking a rule means.
     public enum Severity: String, Hashable, Sendable {
@@ -86,7 +91,7 @@ public enum Rule: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .unknownEntryField, .totalSize, .ggufBool, .ggufNotText: .note
         case .ggufTrailingBytes, .tensorExtra, .shardUnlisted, .notANumber, .infinite, .scaleNotFinite, .scaleInsane,
-            .digestMismatch, .digestKeys:
+            .digestMismatch, .digestKeys, .comparedMissing, .comparedExtra, .comparedShape, .comparedError:
             .damage
         default: .error
         }
