@@ -6,7 +6,9 @@ struct Foretoken: AsyncParsableCommand {
         commandName: "foretoken",
         abstract: "Takes a language model to a small device, and proves what it lost and gained on the way.",
         version: "0.1.0",
-        subcommands: [InspectCommand.self, CheckCommand.self, TokenizeCommand.self])
+        subcommands: [
+            InspectCommand.self, CheckCommand.self, TokenizeCommand.self, RunCommand.self, LogitsCommand.self,
+        ])
 
     static func main() async {
         do {
