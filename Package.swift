@@ -53,7 +53,7 @@ let package = Package(
         room("Quantization", ["ModelGraph", "Kernels", "CKernels", "COpenBLAS"]),
         room("Conversion", ["Quantization", "Tokenizers", "ModelGraph"]),
         room("Runtime", ["ModelGraph", "Quantization", "Tokenizers", "Kernels", "CKernels", "CZlib"]),
-        room("Tuning", ["Runtime", "COpenBLAS"]),
+        room("Tuning", ["Runtime", "ModelGraph", "Kernels", "CKernels", "COpenBLAS"]),
         room("Fidelity", ["Runtime"]),
         .executableTarget(
             name: "foretoken",
@@ -74,7 +74,7 @@ let package = Package(
         tests("Quantization", ["Kernels", "CKernels"]),
         // tests("Conversion"),
         tests("Runtime", ["ModelGraph", "TensorFiles", "Kernels"]),
-        // tests("Tuning"),
+        tests("Tuning", ["ModelGraph", "Kernels"]),
         tests("Fidelity"),
         // .testTarget(name: "CommandLineTests", dependencies: ["TestSupport"], swiftSettings: swiftSettings),
     ],

@@ -1,16 +1,16 @@
 import Foundation
-import ModelGraph
+package import ModelGraph
 
 /// The angle by which each pair of a head turns from one position to the next, in radians.
 ///
 /// Rounded to 32 bits where the reference implementation rounds, since that is what models were trained with.
-struct RotaryFrequencies {
+package struct RotaryFrequencies {
     /// One for each pair: `dimension / 2`.
-    let perPosition: [Float]
-    let magnitude: Float
+    package let perPosition: [Float]
+    package let magnitude: Float
 
     /// - Parameter context: positions that the sequence may hold; decides between a long-context rotary's two sets.
-    init(_ rotary: ModelConfiguration.Rotary, context: Int) {
+    package init(_ rotary: ModelConfiguration.Rotary, context: Int) {
         let pairs = rotary.dimension / 2
         let plain = (0..<pairs).map { Float(1 / pow(rotary.base, Double(2 * $0) / Double(rotary.dimension))) }
         magnitude = Float(rotary.magnitude)

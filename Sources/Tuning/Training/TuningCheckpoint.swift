@@ -1,0 +1,71 @@
+import Foundation
+import TensorFiles
+
+/// A training run on disk: parameters, moments, the best so far, and how far it has come. A safetensors file whose
+/// metadata holds a JSON document (formats/tuning-log.md, section 3); it appears whole or not at all.
+struct TuningCheckpoint {
+    static let key = "foretoken.tuning"
+    private static let tensors = ["best", "moment1", "moment2", "parameters"]
+
+    struct State: Codable {
+        var version = 1
+        var step: Int
+        var bestStep: Int
+        var bestAcceptance: Double?
+        /// Of everything that the result depends on beside the options: model, start, text.
+        var inputs: String
+        var log: TuningLog
+    }
+
+    static func write(_ state: State, _ trainer: Trainer, to url: URL) throws {
+        let document = String(decoding: try JSONEncoder().encode(state), as: UTF8.self)
+        let matrices = [
+            "best": trainer.best, "moment1": trainer.optimizer.moment1, "moment2": trainer.optimizer.moment2,
+            "parameters": trainer.parameters.values,
+        ]
+        let declarations = try tensors.map {
+            try TensorDeclaration(name: $0, shape: [trainer.parameters.layout.count], type: .f32)
+        }
+        let plan = try OutputPlan.safetensors(
+            declarations, metadata: [(key, document)], name: url.lastPathComponent)
+        let writer = try CheckpointWriter(
+            plan, folder: url.deletingLastPathComponent().path,
+            options: .init(overwrites: true, keepsPartial: false))
+        for index in plan.writingOrder {
+            try matrices[tensors[index]]!.view.withBytes { try writer.append($0) }
+        }
+        try writer.finish()
+    }
+
+    /// Fills the trainer with what the checkpoint holds.
+    static func read(_ url: URL, into trainer: Trainer, inputs: String) throws -> State {
+        func problem(_ reason: String) -> TuningError { .notACheckpoint(file: url.path, reason: reason) }
+        let file = try Checkpoint.open(url.path)
+        guard let text = file.files.first?.metadata.first(where: { $0.key == key })?.value else {
+            throw problem("it has no \(key)")
+        }
+        guard let state = try? JSONDecoder().decode(State.self, from: Data(text.utf8)), state.version == 1 else {
+            throw problem("\(key) is not what version 1 writes")
+        }
+        var differences: [String] = []
+        if state.inputs != inputs { differences.append("the model, the graft it started from or the text differs") }
+        var options = state.log.options
+        // More steps may be asked for only where the schedule does not depend on them; the rest must be the same.
+        if options.decay == .flat { options.steps = trainer.options.steps }
+        options.memory = trainer.options.memory
+        if options != trainer.options { differences.append("options differ: it had \(options)") }
+        guard differences.isEmpty else { throw TuningError.otherRun(file: url.path, differences: differences) }
+        let matrices = [
+            "best": trainer.best, "moment1": trainer.optimizer.moment1, "moment2": trainer.optimizer.moment2,
+            "parameters": trainer.parameters.values,
+        ]
+        for (name, matrix) in matrices {
+            guard let tensor = file[name], tensor.type == .f32, tensor.elementCount == matrix.count else {
+                throw problem("the tensor \(name) is missing or has another shape")
+            }
+            try FrozenMatrix.decode(tensor, rows: 0..<tensor.rowCount, into: matrix.view)
+        }
+        trainer.restore(step: state.step, bestStep: state.bestStep, bestAcceptance: state.bestAcceptance)
+        return state
+    }
+}

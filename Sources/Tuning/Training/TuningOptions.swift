@@ -1,0 +1,50 @@
+import Foundation
+
+/// How a graft is trained; stored in its log and checkpoints.
+public struct TuningOptions: Hashable, Sendable, Codable {
+    public enum Decay: String, Hashable, Sendable, Codable, CaseIterable {
+        /// Half a cosine from the full rate to a twentieth of it at the last step.
+        case cosine
+        case flat
+    }
+
+    public var steps = 2000
+    /// Sequences of a step; the gradient is their average.
+    public var batch = 4
+    /// Tokens of a sequence.
+    public var window = 256
+    /// How many tokens of a sequence get masks after them, at most.
+    public var positions = 64
+    public var weights = LossWeights()
+    /// Learn from this many of the base model's most likely tokens instead of the true one; 0 for the true one.
+    public var softTargets = 0
+    public var rate = 2e-3
+    public var warmup = 100
+    public var decay = Decay.cosine
+    public var beta1 = 0.9
+    public var beta2 = 0.98
+    public var epsilon = 1e-8
+    public var weightDecay = 0.0
+    /// Largest norm of a step's gradient; longer ones are scaled down to it.
+    public var clip = 1.0
+    public var seed: UInt64 = 0
+    /// Windows set aside to measure acceptance on.
+    public var heldOut = 16
+    /// Steps from one line of the log to the next, to the next measurement on the held-out slice, to the next
+    /// checkpoint.
+    public var logEvery = 10
+    public var measureEvery = 250
+    public var checkpointEvery = 250
+    /// Bytes that the run may take, the base model's decoded weights included.
+    public var memory = 4 << 30
+
+    public init() {}
+
+    /// The learning rate of a step, counted from 0.
+    func rate(step: Int) -> Double {
+        let rise = warmup > 0 ? min(1, Double(step + 1) / Double(warmup)) : 1
+        guard decay == .cosine, steps > warmup, step > warmup else { return rate * rise }
+        let progress = min(1, Double(step - warmup) / Double(steps - warmup))
+        return rate * (0.05 + 0.95 * 0.5 * (1 + cos(.pi * progress)))
+    }
+}
