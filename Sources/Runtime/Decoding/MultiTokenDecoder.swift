@@ -1,200 +1,104 @@
-import Foundation
+import ModelGraph
 
-/// Decodes several tokens a pass: drafts from a graft's masks, or from the text itself, are fed behind the last
-/// verified token, and what the model says at each row decides how many of them were right.
-///
-/// Every token given is the one that the chooser takes from the base model's logits at its place. Greedy, that is
-/// plain decoding token for token. Sampled, a token x is drawn from the model's distribution p, and a draft t counts
-/// as accepted when x = t: it is, with probability p(t), and otherwise x follows p without t, renormalised, which is
-/// speculative sampling for a proposal that is certain. One number is taken from the stream of chance for each token,
-/// in order, so that a seed gives the text that plain decoding gives with it.
-///
-/// Source: Samragh et al., arXiv 2507.11851, section on speculative decoding; Leviathan et al., arXiv 2211.17192.
-package final class MultiTokenEngine<Model: DecodingModel> {
-    package enum Strategy: Hashable {
-        case plain, linear, quadratic, adaptive
+/// Decodes with a graft's masks, with drafts from the text, or both: the tokens of plain decoding in fewer passes.
+public final class MultiTokenDecoder: TokenDecoder {
+    /// Which rows a step feeds.
+    public enum Layout: String, CaseIterable, Hashable, Sendable, Codable {
+        /// Masks after the last draft only.
+        case linear
+        /// Masks after every token whose acceptance is possible.
+        case quadratic
+        /// What pays most on this machine for this text; plain decoding where nothing does.
+        case adaptive
     }
 
-    let model: Model
-    let strategy: Strategy
-    /// Masks of a block, at most the graft's.
-    let masks: Int
-    /// Longest draft from the text itself; 0: none.
-    let lookupLimit: Int
-    package private(set) var planner: AdaptivePlanner?
-    private var chooser: TokenSampler
-    private var history: [Int] = []
-    private var lookup = PromptLookup()
-    /// The token that came out last; its row is fed by the next step.
-    private var verified = 0
-    /// Proposals for what comes after `verified`.
-    private var drafts: [Draft] = []
-    package private(set) var counts = DraftCounts()
-    package private(set) var plannerSeconds = 0.0
-    package var onTrace: ((DecodeTrace) -> Void)?
-    private var stepNumber = 0
-    /// Seconds since some beginning.
-    package var clock: () -> Double = {
-        let start = ContinuousClock.now
-        return { start.duration(to: .now).seconds }
-    }()
+    public struct Options: Hashable, Sendable {
+        public var layout: Layout
+        /// Masks of a block; `nil`: the graft's. 0: drafts from the text alone.
+        public var masks: Int?
+        /// Candidates that the sampler head scores for each mask; 0: the whole vocabulary.
+        public var shortlist: Int
+        /// Longest draft from the text itself; 0: none.
+        public var lookup: Int
 
-    package init(
-        model: Model, strategy: Strategy, masks: Int, lookupLimit: Int = 0, chooser: TokenSampler,
-        costs: StepCosts? = nil, tracker: AcceptanceTracker? = nil
-    ) {
-        precondition(masks <= model.maskCount, "more masks than the graft has")
-        self.model = model
-        self.strategy = strategy
-        self.masks = masks
-        self.lookupLimit = lookupLimit
-        self.chooser = chooser
-        if strategy == .adaptive, let costs {
-            planner = AdaptivePlanner(maskCount: masks, costs: costs, tracker: tracker)
+        public init(layout: Layout = .adaptive, masks: Int? = nil, shortlist: Int = 32, lookup: Int = 0) {
+            self.layout = layout
+            self.masks = masks
+            self.shortlist = shortlist
+            self.lookup = lookup
         }
     }
 
-    /// Takes in a prompt; its last token is fed by the first step.
-    package func start(prompt: [Int]) throws {
-        model.reset()
-        try model.append(Array(prompt.dropLast()))
-        history = prompt
-        lookup = PromptLookup()
-        if lookupLimit > 0 { lookup.append(contentsOf: prompt) }
-        verified = prompt[prompt.count - 1]
-        drafts = lookupLimit > 0 ? lookedUp(after: []) : []
-        stepNumber = 0
+    public let name: String
+    public private(set) var statistics = DecodingStatistics()
+    /// What became of drafts since the decoder was made.
+    public var draftCounts: DraftCounts { engine.counts }
+    /// Called after each step.
+    public var onTrace: ((DecodeTrace) -> Void)? {
+        get { engine.onTrace }
+        set { engine.onTrace = newValue }
     }
 
-    /// One pass: at least one token, at most `limit`.
-    package func step(limit: Int) throws -> [Int] {
-        let started = clock()
-        let plan = nextPlan(limit: limit)
-        let planned = clock()
-        let fed = drafts.prefix(plan.speculated)
-        let layout = StepLayout(plan: plan, tokens: [verified] + fed.map(\.token))
-        try model.forward(layout.rows)
-        let tokens = try verify(fed: fed.map(\.token), rows: plan.ordinaryCount)
-        let accepted = tokens.count - 1
+    private let engine: MultiTokenEngine<TransformerPort>
+    private let port: TransformerPort
+    private var plannerBefore = 0.0
 
-        let next = try nextDrafts(tokens: tokens, block: layout.block(after: accepted))
-        try model.keep(rows: 0..<tokens.count)
-        let trace = DecodeTrace(
-            step: stepNumber + 1, position: history.count - 1, source: sourceName, drafts: drafts.count,
-            speculated: plan.speculated, accepted: accepted, masks: plan.masks, rows: plan.rowCount, tokens: tokens,
-            expectedTokens: nil, expectedSeconds: planner?.predicted(plan, accepted: accepted), seconds: 0)
-        record(tokens: tokens, plan: plan)
-        drafts = next
-        verified = tokens[accepted]
-        stepNumber += 1
-
-        let finished = clock()
-        planner?.finish(plan, accepted: accepted, seconds: finished - planned)
-        plannerSeconds += planned - started + (clock() - finished)
-        if let onTrace {
-            var line = trace
-            line.seconds = finished - planned
-            onTrace(line)
+    /// - Parameters:
+    ///   - sequence: made with the same graft as its adaptation.
+    ///   - costs: what rows cost on this machine; needed by the adaptive layout, see `StepCosts.measured`.
+    /// - Throws: `ModelError.graft` with GR-14 when more masks are asked for than the graft has; `RuntimeError.options`.
+    public init(
+        _ sequence: TokenSequence, graft: LoadedGraft?, options: Options = .init(),
+        sampling: SamplingOptions = .greedy, costs: StepCosts? = nil
+    ) throws {
+        let available = graft?.maskCount ?? 0
+        let masks = options.masks ?? available
+        guard masks <= available else {
+            throw ModelError.graft(.tooManyMasks(asked: masks, masks: available))
         }
+        guard masks >= 0, options.shortlist >= 0, options.lookup >= 0 else {
+            throw RuntimeError.options("masks, shortlist and lookup cannot be negative")
+        }
+        guard options.layout != .adaptive || costs != nil else {
+            throw RuntimeError.options("the adaptive layout needs the machine's costs")
+        }
+        name = options.layout.rawValue
+        port = try TransformerPort(sequence, graft: graft, shortlist: options.shortlist)
+        let strategy: MultiTokenEngine<TransformerPort>.Strategy =
+            switch options.layout {
+            case .linear: .linear
+            case .quadratic: .quadratic
+            case .adaptive: .adaptive
+            }
+        engine = MultiTokenEngine(
+            model: port, strategy: strategy, masks: masks, lookupLimit: options.lookup,
+            chooser: TokenSampler(sampling), costs: costs)
+    }
+
+    public func start(prompt: [Int]) throws {
+        precondition(!prompt.isEmpty, "a prompt has at least one token")
+        let started = ContinuousClock.now
+        try engine.start(prompt: prompt)
+        statistics = DecodingStatistics()
+        statistics.promptTokens = prompt.count
+        statistics.promptSeconds = started.duration(to: .now).seconds
+        port.resetTimes()
+        plannerBefore = engine.plannerSeconds
+    }
+
+    public func step(limit: Int) throws -> [Int] {
+        let started = ContinuousClock.now
+        let tokens = try engine.step(limit: limit)
+        statistics.steps += 1
+        statistics.rows += engine.lastPlan.rowCount
+        statistics.tokens += tokens.count
+        let times = port.sequence.times
+        statistics.layersSeconds = times.layers.seconds
+        statistics.attentionSeconds = times.attention.seconds
+        statistics.unembeddingSeconds = (times.unembedding + port.draftLogitsTime).seconds
+        statistics.samplerSeconds = (port.samplerTime + port.choiceTime).seconds
+        statistics.plannerSeconds = engine.plannerSeconds - plannerBefore
+        statistics.seconds += started.duration(to: .now).seconds
         return tokens
     }
-
-    private func nextPlan(limit: Int) -> StepPlan {
-        // The verified token sits at position `keptCount`; drafts and masks may go up to the context's last.
-        let room = model.contextLength - 1 - model.keptCount
-        // The last token of a pass comes for nothing, so `limit` tokens need one draft less.
-        let usable = min(drafts.count, max(0, limit - 1))
-        let plan: StepPlan
-        switch strategy {
-        case .plain: plan = StepPlan(masks: [Int](repeating: 0, count: usable + 1))
-        case .linear: plan = .linear(drafts: usable, masks: masks)
-        case .quadratic: plan = .quadratic(drafts: usable, masks: masks)
-        case .adaptive: plan = planner?.plan(drafts: Array(drafts.prefix(usable))) ?? .plain
-        }
-        return plan.limited(room: room, rows: model.rowLimit)
-    }
-
-    /// Takes tokens row by row while the drafts agree.
-    private func verify(fed: [Int], rows: Int) throws -> [Int] {
-        try model.readLogits(rows: 0..<rows)
-        var tokens: [Int] = []
-        for row in 0..<rows {
-            let token = try model.choose(row: row, with: &chooser, history: history)
-            tokens.append(token)
-            history.append(token)
-            guard row < fed.count, fed[row] == token else { break }
-        }
-        return tokens
-    }
-
-    /// Proposals for what follows the last of `tokens`, from the block after it, from what is left of the old
-    /// proposals, and from the text.
-    private func nextDrafts(tokens: [Int], block: Range<Int>) throws -> [Draft] {
-        if lookupLimit > 0 { lookup.append(contentsOf: tokens) }
-        var next: [Draft] = []
-        if !block.isEmpty {
-            next = try model.draft(after: tokens[tokens.count - 1], block: block)
-            counts.drafted += next.count
-        } else if drafts.count > tokens.count, zip(tokens, drafts).allSatisfy({ $0 == $1.token }) {
-            next = Array(drafts[tokens.count...])
-        }
-        guard lookupLimit > 0 else { return next }
-        let own = lookedUp(after: [])
-        guard !next.isEmpty else { return own }
-        // The text may go on where the masks end; or it may simply promise more than they do.
-        let extended = next + lookedUp(after: next.map(\.token))
-        guard let planner, !own.isEmpty else { return extended }
-        return planner.promise(of: own) > planner.promise(of: extended) ? own : extended
-    }
-
-    private func lookedUp(after pending: [Int]) -> [Draft] {
-        guard let match = lookup.match(pending: pending, limit: lookupLimit) else { return [] }
-        return match.continuation.enumerated().map { index, token in
-            Draft(token: token, confidence: 1, source: .lookup(length: match.length, depth: index + 1))
-        }
-    }
-
-    /// Compares the old proposals with what came out, fed or not.
-    private func record(tokens: [Int], plan: StepPlan) {
-        counts.speculated += plan.speculated
-        counts.accepted += tokens.count - 1
-        for (index, draft) in drafts.prefix(tokens.count).enumerated() {
-            let isRight = draft.token == tokens[index]
-            planner?.observe(draft, accepted: isRight)
-            counts.observe(draft, accepted: isRight)
-            guard isRight else { break }
-        }
-    }
-
-    private var sourceName: String {
-        let masks = drafts.contains { if case .mask = $0.source { true } else { false } }
-        let text = drafts.contains { if case .lookup = $0.source { true } else { false } }
-        return masks ? (text ? "masks+lookup" : "masks") : (text ? "lookup" : "none")
-    }
-}
-
-/// What became of drafts over a whole run.
-public struct DraftCounts: Hashable, Sendable, Codable {
-    /// Drafts that masks made.
-    public var drafted = 0
-    /// Drafts that were fed, and of these, that were right.
-    public var speculated = 0
-    public var accepted = 0
-    /// For mask 1, 2, …: drafts whose predecessors were right, and how many of them were right too.
-    public var triedByDepth: [Int] = []
-    public var rightByDepth: [Int] = []
-
-    mutating func observe(_ draft: Draft, accepted: Bool) {
-        guard case .mask(let depth) = draft.source else { return }
-        while triedByDepth.count < depth {
-            triedByDepth.append(0)
-            rightByDepth.append(0)
-        }
-        triedByDepth[depth - 1] += 1
-        if accepted { rightByDepth[depth - 1] += 1 }
-    }
-}
-
-extension Duration {
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
