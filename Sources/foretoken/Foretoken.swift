@@ -7,14 +7,12 @@ struct Foretoken: AsyncParsableCommand {
         abstract: "Takes a language model to a small device, and proves what it lost and gained on the way.",
         version: "0.1.0",
         subcommands: [
-        subcommands: [
             InspectCommand.self,
             CheckCommand.self,
             TokenizeCommand.self,
             RunCommand.self,
             LogitsCommand.self,
             TuneCommand.self,
-        ])
         ])
 
     static func main() async {
