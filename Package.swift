@@ -73,7 +73,7 @@ let package = Package(
         tests("Kernels", ["CKernels", "TensorFiles"]),
         tests("Quantization", ["Kernels", "CKernels"]),
         // tests("Conversion"),
-        tests("Runtime", ["ModelGraph", "TensorFiles", "Kernels"]),
+        tests("Runtime", ["ModelGraph", "TensorFiles", "Kernels", "Tokenizers"]),
         tests("Tuning", ["ModelGraph", "Kernels"]),
         tests("Fidelity"),
         // .testTarget(name: "CommandLineTests", dependencies: ["TestSupport"], swiftSettings: swiftSettings),

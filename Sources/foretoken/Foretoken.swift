@@ -7,12 +7,8 @@ struct Foretoken: AsyncParsableCommand {
         abstract: "Takes a language model to a small device, and proves what it lost and gained on the way.",
         version: "0.1.0",
         subcommands: [
-            InspectCommand.self,
-            CheckCommand.self,
-            TokenizeCommand.self,
-            RunCommand.self,
-            LogitsCommand.self,
-            TuneCommand.self,
+            InspectCommand.self, CheckCommand.self, TokenizeCommand.self, RunCommand.self, LogitsCommand.self,
+            TuneCommand.self, BenchCommand.self,
         ])
 
     static func main() async {

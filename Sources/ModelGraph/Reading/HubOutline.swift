@@ -8,12 +8,14 @@ struct HubOutline {
     let shards: [String: String]?
     let totalSize: Int?
 
-    /// `nil` when the path holds no `config.json`.
+    /// `nil` when the path is neither a folder with a `config.json` nor such a file, under whatever name.
     init?(path: String) throws {
-        guard let document = try? JSONDocument(path: path + "/config.json") else { return nil }
-        folder = path
+        let isDocument = path.hasSuffix(".json")
+        guard let document = try? JSONDocument(path: isDocument ? path : path + "/config.json") else { return nil }
+        let folder = isDocument ? path.split(separator: "/", omittingEmptySubsequences: false).dropLast() : [path[...]]
+        self.folder = folder.isEmpty ? "." : folder.joined(separator: "/")
         config = Setting(document.root)
-        guard let index = try? JSONDocument(path: path + "/model.safetensors.index.json") else {
+        guard !isDocument, let index = try? JSONDocument(path: path + "/model.safetensors.index.json") else {
             shards = nil
             totalSize = nil
             return
