@@ -51,7 +51,7 @@ let package = Package(
         room("ModelGraph", ["TensorFiles"], resources: [.embedInCode("Families")]),
         room("Kernels", ["TensorFiles", "CKernels"]),
         room("Quantization", ["ModelGraph", "Kernels", "CKernels", "COpenBLAS"]),
-        room("Conversion", ["Quantization", "Tokenizers", "ModelGraph"]),
+        room("Conversion", ["Quantization", "Tokenizers", "ModelGraph", "Kernels"]),
         room("Runtime", ["ModelGraph", "Quantization", "Tokenizers", "Kernels", "CKernels", "CZlib"]),
         room("Tuning", ["Runtime", "ModelGraph", "Kernels", "CKernels", "COpenBLAS"]),
         room("Fidelity", ["Runtime"]),

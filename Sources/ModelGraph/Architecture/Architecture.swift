@@ -64,6 +64,8 @@ public struct Architecture: Sendable, Codable {
             public var when: String?
             /// Leave the setting out when it has the default's value.
             public var omitsDefault: Bool
+            /// Written where the field has no value.
+            public var absent: Double?
         }
     }
 
@@ -130,7 +132,7 @@ public struct Architecture: Sendable, Codable {
 }
 
 extension Architecture.FieldRule.Source: Codable {
-    private enum Key: String, CodingKey { case names, written, read, write, when, omitsDefault }
+    private enum Key: String, CodingKey { case names, written, read, write, when, omitsDefault, absent }
 
     /// A name, a list of names, or an object.
     public init(from decoder: any Decoder) throws {
@@ -152,7 +154,8 @@ extension Architecture.FieldRule.Source: Codable {
             read: try container.decodeIfPresent(Expression.self, forKey: .read),
             write: try container.decodeIfPresent(Expression.self, forKey: .write),
             when: try container.decodeIfPresent(String.self, forKey: .when),
-            omitsDefault: try container.decodeIfPresent(Bool.self, forKey: .omitsDefault) ?? false)
+            omitsDefault: try container.decodeIfPresent(Bool.self, forKey: .omitsDefault) ?? false,
+            absent: try container.decodeIfPresent(Double.self, forKey: .absent))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -163,6 +166,7 @@ extension Architecture.FieldRule.Source: Codable {
         try container.encodeIfPresent(write, forKey: .write)
         try container.encodeIfPresent(when, forKey: .when)
         if omitsDefault { try container.encode(true, forKey: .omitsDefault) }
+        try container.encodeIfPresent(absent, forKey: .absent)
     }
 }
 

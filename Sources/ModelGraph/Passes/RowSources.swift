@@ -94,14 +94,13 @@ struct PermutedRows: TensorSource {
     }
 
     private func gather(_ rows: Range<Int>, from span: RawSpan, first: Int, size: Int) -> [UInt8] {
-        span.withUInt8 { source in
-            [UInt8](capacity: rows.count * size) { target in
-                for row in rows {
-                    let start = (order.source(of: row) - first) * size
-                    for offset in start..<start + size { target.append(source[offset]) }
-                }
-            }
+        var target: [UInt8] = []
+        target.reserveCapacity(rows.count * size)
+        for row in rows {
+            let start = (order.source(of: row) - first) * size
+            target.append(contentsOf: span.extracting(start..<start + size).copied())
         }
+        return target
     }
 }
 

@@ -90,15 +90,18 @@ extension Architecture {
         factor <= 1 || originalContext < 2 ? 1 : (1 + log(factor) / log(Double(originalContext))).squareRoot()
     }
 
+    static func yarnMagnitude(factor: Double, weight: Double = 1) -> Double {
+        factor <= 1 ? 1 : 0.1 * weight * log(factor) + 1
+    }
+
     private func yarnMagnitude(_ members: [String: Setting], factor: Double) -> Double {
-        func scale(_ weight: Double) -> Double { factor <= 1 ? 1 : 0.1 * weight * log(factor) + 1 }
         if let given = members["attention_factor"]?.numberValue { return given }
         if let part = members["mscale"]?.numberValue, let all = members["mscale_all_dim"]?.numberValue, part != 0,
             all != 0
         {
-            return scale(part) / scale(all)
+            return Self.yarnMagnitude(factor: factor, weight: part) / Self.yarnMagnitude(factor: factor, weight: all)
         }
-        return scale(1)
+        return Self.yarnMagnitude(factor: factor)
     }
 
     private func factors(
@@ -131,8 +134,9 @@ extension Architecture {
             rotary.scaling = .yarn(
                 factor: factor, originalContext: original, betaFast: number("yarn_beta_fast") ?? 32,
                 betaSlow: number("yarn_beta_slow") ?? 1, extrapolation: number("yarn_ext_factor") ?? 1)
+            // llama.cpp multiplies YaRN's own magnitude by what the file states.
             rotary.magnitude =
-                number("yarn_attn_factor") ?? number("attn_factor") ?? (factor <= 1 ? 1 : 0.1 * log(factor) + 1)
+                (number("yarn_attn_factor") ?? number("attn_factor") ?? 1) * Self.yarnMagnitude(factor: factor)
         case "none": break
         case "longrope": rotary.magnitude = number("attn_factor") ?? 1
         case "linear", nil:

@@ -109,7 +109,7 @@ struct GraphReader {
                 problems.append(ModelProblem(.tensorType, tensor.name, "expected F32, found \(tensor.type.rawValue)"))
                 return nil
             }
-            let values = try tensor.floats().map { Double("\($0)") ?? Double($0) }
+            let values = try tensor.smallFloats().map { Double("\($0)") ?? Double($0) }
             guard values.allSatisfy({ $0.isFinite && $0 > 0 }) else {
                 problems.append(ModelProblem(.rotaryScaling, tensor.name, "factors must be positive numbers"))
                 return nil
@@ -131,7 +131,7 @@ struct GraphReader {
 
 extension Tensor {
     /// The elements of a small F32 tensor.
-    package func floats() throws -> [Float] {
+    func smallFloats() throws -> [Float] {
         precondition(type == .f32, "not F32")
         var values: [Float] = []
         values.reserveCapacity(elementCount)

@@ -1,0 +1,49 @@
+import Foundation
+public import ModelGraph
+import TensorFiles
+
+/// What a GGUF made from a Hub directory remembers of it, so that the way back gives the same files
+/// (formats/gguf-metadata.md).
+enum HubMemory {
+    /// The text of `config.json`.
+    static let configKey = "foretoken.hub.config"
+    /// Element type of most tensors, and the names and types of the others.
+    static let typeKey = "foretoken.hub.type"
+    static let otherNamesKey = "foretoken.hub.other_types.names"
+    static let otherTypesKey = "foretoken.hub.other_types.types"
+
+    static func remember(typesOf graph: ModelGraph, in metadata: inout GGUFMetadata) {
+        var elements: [ElementType: Int] = [:]
+        for tensor in graph.tensors.values { elements[tensor.type, default: 0] += tensor.elementCount }
+        guard let main = elements.max(by: { ($0.value, $1.key.rawValue) < ($1.value, $0.key.rawValue) })?.key else {
+            return
+        }
+        metadata[typeKey] = .string(main.rawValue)
+        let others = graph.roles.filter { graph.tensors[$0]?.type != main }
+        guard !others.isEmpty else { return }
+        metadata[otherNamesKey] = .array(GGUFArray(others.map(\.description)))
+        metadata[otherTypesKey] = .array(GGUFArray(others.compactMap { graph.tensors[$0]?.type.rawValue }))
+    }
+
+    /// The types that the Hub directory had, by role; empty when the file does not say.
+    static func types(in metadata: GGUFMetadata) -> (main: ElementType, others: [String: ElementType])? {
+        guard let main = metadata[typeKey]?.string.flatMap(ElementType.init(rawValue:)) else { return nil }
+        let names = metadata[otherNamesKey]?.array?.strings ?? []
+        let types = metadata[otherTypesKey]?.array?.strings ?? []
+        guard names.count == types.count else { return (main, [:]) }
+        let pairs = zip(names, types).compactMap { name, type in ElementType(rawValue: type).map { (name, $0) } }
+        return (main, Dictionary(pairs, uniquingKeysWith: { first, _ in first }))
+    }
+}
+
+extension Setting {
+    /// As JSON, keys sorted, two spaces of indent, as the Hub's own tools write it.
+    public var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        guard let data = try? encoder.encode(self) else { return "{}" }
+        return String(decoding: data, as: UTF8.self) + "\n"
+    }
+}

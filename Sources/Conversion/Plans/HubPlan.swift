@@ -1,0 +1,84 @@
+import Foundation
+public import ModelGraph
+import TensorFiles
+
+/// Makes the plan that writes a model as a Hub directory: safetensors, `config.json` and what goes with it.
+public struct HubPlan {
+    public var graph: ModelGraph
+    /// `kept`: the types the Hub directory had that this model comes from, if it is known, or each tensor's own.
+    public var types: TypeChoice
+    public var maximumShardSize: Int?
+    /// Tokenizer files and the like.
+    public var sideFiles: [(name: String, bytes: [UInt8])]
+    public var sourceDigest: String?
+
+    public init(
+        _ graph: ModelGraph, types: TypeChoice, maximumShardSize: Int? = nil,
+        sideFiles: [(name: String, bytes: [UInt8])] = [], sourceDigest: String? = nil
+    ) {
+        self.graph = graph
+        self.types = types
+        self.maximumShardSize = maximumShardSize
+        self.sideFiles = sideFiles
+        self.sourceDigest = sourceDigest
+    }
+
+    public func plan() throws -> ConversionPlan {
+        guard let architecture = graph.origin?.architecture else {
+            throw ConversionError.invalid("the model has no description of its family")
+        }
+        let target = try graph.prepared(for: .hub, architecture)
+        let memory = graph.origin?.metadata.flatMap { HubMemory.types(in: $0) }
+        let main = memory?.main ?? Self.plain(target[.tokenEmbedding]?.type ?? .bf16)
+        var entries: [ConversionPlan.Entry] = []
+        for (role, tensor) in target.inSourceOrder(graph) where role.part.isWeight {
+            guard let name = architecture.name(of: role, in: .hub) else {
+                throw ConversionError.noName(role: role.description, family: architecture.family, dialect: .hub)
+            }
+            let type =
+                switch types {
+                case .uniform(let type): type
+                case .kept:
+                    memory.map { $0.others[role.description] ?? $0.main }
+                        ?? (graph.origin?.dialect == .gguf ? main : Self.plain(tensor.type))
+                }
+            guard type.isPlainFloat else { throw ConversionError.unfitType(type, format: "a Hub directory") }
+            entries.append(
+                try .recoding(tensor, as: name, to: type, role: role, steps: target.steps(of: role, since: graph)))
+        }
+        var written = main
+        if case .uniform(let type) = types { written = type }
+        var metadata: [(key: String, value: String)] = [("format", "pt")]
+        if let sourceDigest { metadata.append((ModelGraph.sourceDigestKey, sourceDigest)) }
+        let output = try OutputPlan.safetensors(
+            entries.map(\.declaration), metadata: metadata, maximumShardSize: maximumShardSize
+        ).adding(sideFiles: [("config.json", Array(config(target, architecture, written).json.utf8))] + sideFiles)
+        return ConversionPlan(
+            entries: entries, output: output, identity: graph.sourceIdentity, notes: graph.origin?.notes ?? [])
+    }
+
+    /// The configuration the model came with, if it is known, in the types that are written.
+    private func config(_ target: ModelGraph, _ architecture: Architecture, _ type: ElementType) -> Setting {
+        let remembered = graph.origin?.metadata?[HubMemory.configKey]?.string.flatMap { text in
+            try? JSONDecoder().decode(Setting.self, from: Data(text.utf8))
+        }
+        guard let known = graph.origin?.config ?? remembered, case .object(var members) = known else {
+            return target.hubSettings(as: architecture, type: type)
+        }
+        // Weights are expanded, and in the type that is written.
+        members["quantization_config"] = nil
+        members["quantization"] = nil
+        let name = ["F32": "float32", "F16": "float16"][type.rawValue] ?? "bfloat16"
+        members[members["dtype"] == nil ? "torch_dtype" : "dtype"] = .string(name)
+        return .object(members)
+    }
+
+    /// The plain type nearest to a stored one.
+    private static func plain(_ type: ElementType) -> ElementType {
+        type.isPlainFloat ? type : type == .f64 ? .f32 : .f16
+    }
+}
+
+extension ElementType {
+    var isPlainFloat: Bool { self == .f32 || self == .f16 || self == .bf16 }
+}
