@@ -54,7 +54,7 @@ let package = Package(
         room("Conversion", ["Quantization", "Tokenizers", "ModelGraph", "Kernels"]),
         room("Runtime", ["ModelGraph", "Quantization", "Tokenizers", "Kernels", "CKernels", "CZlib"]),
         room("Tuning", ["Runtime", "ModelGraph", "Kernels", "CKernels", "COpenBLAS"]),
-        room("Fidelity", ["Runtime"]),
+        room("Fidelity", ["Runtime", "ModelGraph", "Tokenizers", "Kernels", "TensorFiles"]),
         .executableTarget(
             name: "foretoken",
             dependencies: [

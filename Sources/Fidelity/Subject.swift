@@ -63,3 +63,15 @@ public struct Subject: Sendable {
             ? url.deletingPathExtension().lastPathComponent : url.lastPathComponent
     }
 }
+
+extension Subject {
+    public var vocabularySize: Int { graph.configuration.vocabularySize }
+
+    /// Whether any matrix is stored in blocks.
+    public var isQuantized: Bool { graph.tensors.values.contains { $0.type.isQuantized } }
+
+    /// Ids as text, or as numbers where there is no tokenizer.
+    public func decode(_ tokens: [Int]) -> String {
+        (try? tokenizer?.decode(tokens)) ?? tokens.map { "⟨\($0)⟩" }.joined()
+    }
+}

@@ -7,8 +7,14 @@ struct Foretoken: AsyncParsableCommand {
         abstract: "Takes a language model to a small device, and proves what it lost and gained on the way.",
         version: "0.1.0",
         subcommands: [
-            InspectCommand.self, CheckCommand.self, TokenizeCommand.self, RunCommand.self, LogitsCommand.self,
-            TuneCommand.self, BenchCommand.self,
+            InspectCommand.self,
+            CheckCommand.self,
+            TokenizeCommand.self,
+            TuneCommand.self,
+            RunCommand.self,
+            VerifyCommand.self,
+            LogitsCommand.self,
+            BenchCommand.self,
         ])
 
     static func main() async {

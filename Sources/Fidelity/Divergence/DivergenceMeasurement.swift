@@ -1,5 +1,6 @@
 import Foundation
 public import Kernels
+import ModelGraph
 public import Runtime
 import Synchronization
 public import TensorFiles
@@ -11,6 +12,8 @@ public struct DivergenceSample: Sendable {
     public internal(set) var places: [Int] = []
     /// Index in the text of the token that each row predicts.
     public internal(set) var positions: [Int] = []
+    /// The positions that differ most, largest first.
+    public internal(set) var worst: [WorstPlace] = []
 
     public var kl: DivergenceSummary { DivergenceSummary(values: rows.map(\.divergence)) }
     public var referencePerplexity: Estimate { .perplexity(negativeLogLikelihoods: rows.map(\.referenceLoss)) }
@@ -43,6 +46,23 @@ public struct DivergenceSample: Sendable {
     }
 }
 
+/// A position where two models disagree, with what each would have said.
+public struct WorstPlace: Sendable {
+    public struct Choice: Sendable {
+        public var token: Int
+        public var probability: Double
+    }
+    public var position: Int
+    public var divergence: Float
+    public var reference: [Choice]
+    public var candidate: [Choice]
+
+    static func choices(_ logits: Span<Float>) -> [Choice] {
+        let norm = RowComparer.logSumExp(logits)
+        return RowComparer.top(4, of: logits).map { Choice(token: $0, probability: exp(Double(logits[$0]) - norm)) }
+    }
+}
+
 /// Runs a reference and candidates over the same text side by side, a few rows at a time: memory does not grow with
 /// the text, and nothing is written to disk.
 public final class DivergenceMeasurement {
@@ -52,6 +72,7 @@ public final class DivergenceMeasurement {
     private let pool: WorkerPool
     /// Rows of logits held at once for each model.
     private let chunk: Int
+    private static let worstCount = 8
 
     /// - Parameter cache: how all models hold keys and values while they are compared.
     public init(
@@ -88,9 +109,13 @@ public final class DivergenceMeasurement {
                     try candidate.append(Array(window.tokens[rows]), chunk: chunk)
                     if let expected {
                         let targets = scored.map { window.tokens[$0 + 1] }
-                        samples[index].rows += compare(expected, try candidate.logits(of: wanted), targets)
+                        let found = try candidate.logits(of: wanted)
+                        let compared = compare(expected, found, targets)
+                        let positions = scored.map { window.start + $0 + 1 }
+                        samples[index].rows += compared
                         samples[index].places += Array(scored)
-                        samples[index].positions += scored.map { window.start + $0 + 1 }
+                        samples[index].positions += positions
+                        note(compared, positions, expected, found, in: &samples[index])
                     }
                     done += rows.count
                     progress?(Progress(stage: "comparing", completed: done, total: total, unit: .tokens))
@@ -114,5 +139,25 @@ public final class DivergenceMeasurement {
             results.withLock { $0[row] = result }
         }
         return results.withLock { $0.compactMap { $0 } }
+    }
+
+    private func note(
+        _ compared: [RowComparison], _ positions: [Int], _ expected: LogitRows, _ found: LogitRows,
+        in sample: inout DivergenceSample
+    ) {
+        for (row, comparison) in compared.enumerated() {
+            if sample.worst.count == Self.worstCount, let last = sample.worst.last,
+                comparison.divergence <= last.divergence
+            {
+                continue
+            }
+            let place = WorstPlace(
+                position: positions[row], divergence: comparison.divergence,
+                reference: expected.withRow(row) { WorstPlace.choices($0) },
+                candidate: found.withRow(row) { WorstPlace.choices($0) })
+            let rank = sample.worst.firstIndex { $0.divergence < place.divergence } ?? sample.worst.count
+            sample.worst.insert(place, at: rank)
+            if sample.worst.count > Self.worstCount { sample.worst.removeLast() }
+        }
     }
 }

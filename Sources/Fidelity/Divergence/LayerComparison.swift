@@ -1,5 +1,5 @@
 public import Kernels
-public import ModelGraph
+import ModelGraph
 public import Runtime
 
 /// Where in the depth of a model two versions of it part: the hidden state after each block, row by row.

@@ -6,9 +6,9 @@ public struct DecoderChoice {
     public var name: String
     /// Masks per block; 0 where there are none.
     public var masks: Int
-    public var make: () throws -> any Decoder
+    public var make: () throws -> any TokenDecoder
 
-    public init(name: String, masks: Int, make: @escaping () throws -> any Decoder) {
+    public init(name: String, masks: Int, make: @escaping () throws -> any TokenDecoder) {
         self.name = name
         self.masks = masks
         self.make = make
@@ -77,7 +77,9 @@ public struct DecoderComparison {
                         expected = tokens
                     } else if let place = Self.fork(expected, tokens) {
                         forks.append(
-                            .init(decoder: choices[index].name, masks: choices[index].masks, prompt: number, token: place))
+                            .init(
+                                decoder: choices[index].name, masks: choices[index].masks, prompt: number,
+                                token: place))
                     }
                     if index > 0 { compared += tokens.count }
                     let done = (number * repeats + round) * choices.count + index + 1
@@ -94,7 +96,7 @@ public struct DecoderComparison {
             decoders: results, equality: Equality(prompts: prompts.count, tokens: compared, forks: forks))
     }
 
-    private func generate(_ decoder: any Decoder, _ prompt: EncodedPrompt, round: Int) throws -> ([Int], Run) {
+    private func generate(_ decoder: any TokenDecoder, _ prompt: EncodedPrompt, round: Int) throws -> ([Int], Run) {
         try decoder.start(prompt: prompt.tokens)
         var tokens: [Int] = []
         while tokens.count < limit {

@@ -1,4 +1,5 @@
 public import Kernels
+import ModelGraph
 public import Runtime
 
 /// Time of one forward pass by number of rows, with the logits of all of them: what decides which decoder pays.

@@ -24,7 +24,8 @@ public struct FidelityLimits: Sendable, Equatable {
         var results: [LimitResult] = []
         if let limit = maximumDivergence {
             let value = candidate.kl.mean
-            results.append(.init(candidate: name, name: "mean KL", limit: limit, value: value, passed: value <= limit))
+            results.append(
+                .init(candidate: name, name: "mean KL", limit: limit, value: value, passed: value <= limit))
         }
         if let limit = minimumTop1 {
             let value = candidate.top1Agreement.value
@@ -40,7 +41,8 @@ public struct FidelityLimits: Sendable, Equatable {
             let value = candidate.model.bytes
             results.append(
                 .init(
-                    candidate: name, name: "bytes", limit: Double(limit), value: Double(value), passed: value <= limit))
+                    candidate: name, name: "bytes", limit: Double(limit), value: Double(value), passed: value <= limit
+                ))
         }
         return results
     }

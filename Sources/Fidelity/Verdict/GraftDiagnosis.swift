@@ -6,7 +6,8 @@ enum GraftDiagnosis {
     /// Drafts that are hardly ever right: tokens per step within this of plain decoding's 1.
     private static let idle = 0.02
 
-    static func findings(samplerHalves: (embedding: Double, hidden: Double)?, decoders: [DecoderResult]) -> [Finding] {
+    static func findings(samplerHalves: (embedding: Double, hidden: Double)?, decoders: [DecoderResult]) -> [Finding]
+    {
         var findings: [Finding] = []
         var halfLost = false
         if let halves = samplerHalves {

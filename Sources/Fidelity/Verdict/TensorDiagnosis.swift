@@ -26,8 +26,10 @@ struct TensorDiagnosis {
 
     private func missing() -> [Finding] {
         let lost = reference.graph.tensors.filter { candidate.graph.tensors[$0.key] == nil && $0.key.part != .output }
-        let gained = candidate.graph.tensors.filter { reference.graph.tensors[$0.key] == nil && $0.key.part != .output }
-        return [(lost, "lacks"), (gained, "has"),].compactMap { tensors, verb in
+        let gained = candidate.graph.tensors.filter {
+            reference.graph.tensors[$0.key] == nil && $0.key.part != .output
+        }
+        return [(lost, "lacks"), (gained, "has")].compactMap { tensors, verb in
             guard !tensors.isEmpty else { return nil }
             let names = tensors.values.map(\.name).sorted()
             let other = verb == "lacks" ? "the reference has" : "the reference does not have"
@@ -80,7 +82,8 @@ struct TensorDiagnosis {
     private func rotary(_ turned: [TensorComparison]) -> Finding {
         Finding(
             cause: "rotaryOrder", severity: .failure,
-            message: "the rows of \(list(turned.map(\.difference.name))) are those of the reference in another order: "
+            message:
+                "the rows of \(list(turned.map(\.difference.name))) are those of the reference in another order: "
                 + "the rotary permutation between the Hub's and GGUF's layout was skipped or done twice")
     }
 

@@ -12,7 +12,9 @@ enum VerdictSentence {
             return "\(capitalised(first.name)) is \(value), the limit was \(Markup.number(first.limit))."
         }
         if candidates.count > 1 {
-            if let recommended { return "Ship \(recommended)." + gain(candidates.first { $0.model.name == recommended }) }
+            if let recommended {
+                return "Ship \(recommended)." + gain(candidates.first { $0.model.name == recommended })
+            }
             return limits.isEmpty
                 ? "No limits were given: choose by the table." : "No candidate meets the limits that were given."
         }
@@ -39,7 +41,8 @@ enum VerdictSentence {
         let drafting = candidate.decoders.filter { $0.category == nil && $0.masks > 0 }
         guard let best = drafting.max(by: { $0.speedup < $1.speedup }) else { return "" }
         let same = candidate.equality?.equal == true ? ", not one token changed" : ""
-        return " Multi-token decoding (\(best.name), \(best.masks) masks) runs \(Markup.number(best.speedup)) times as "
+        return
+            " Multi-token decoding (\(best.name), \(best.masks) masks) runs \(Markup.number(best.speedup)) times as "
             + "fast as plain decoding\(same)."
     }
 
