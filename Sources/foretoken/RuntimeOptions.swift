@@ -27,8 +27,13 @@ enum ActivationChoice: String, ExpressibleByArgument, CaseIterable {
 
 /// How a model is run.
 struct RuntimeOptions: ParsableArguments {
-    @Option(help: "How the cache holds keys and values: f32, f16 or q8_0.")
-    var cache: CacheChoice = .f16
+    @Option(
+        name: .customLong("cache"),
+        help: "How the cache holds keys and values: f32, f16 or q8_0 (default: f16; f32 with --activations f32).")
+    var chosenCache: CacheChoice?
+
+    /// The reference mode rounds nothing that it was not told to round.
+    var cache: CacheChoice { chosenCache ?? (activations == .f32 ? .f32 : .f16) }
 
     @Option(help: "q8: 8-bit activations for quantized weights; f32: floats, the slow reference.")
     var activations: ActivationChoice = .q8
