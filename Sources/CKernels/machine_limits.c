@@ -67,7 +67,12 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"))) static uint64_t 
 
 #elif defined(__aarch64__)
 
-__attribute__((target("dotprod"))) static uint64_t multiply_neon(uint64_t rounds, int32_t *sink) {
+#if defined(__clang__)
+__attribute__((target("dotprod")))
+#else
+__attribute__((target("arch=armv8.2-a+dotprod")))
+#endif
+static uint64_t multiply_neon(uint64_t rounds, int32_t *sink) {
     int32x4_t sums[8];
     int8x16_t codes[4], x[2];
     for (int i = 0; i < 8; i++) sums[i] = vdupq_n_s32(0);

@@ -1,16 +1,16 @@
 /// Watches a growing text for strings that end it.
 ///
 /// Text that may be the beginning of a stop string is held back, so that what was released never has to be taken back.
-struct StopStrings {
+package struct StopStrings {
     private let stops: [[UInt8]]
     private var held: [UInt8] = []
-    private(set) var stopped = false
+    package private(set) var stopped = false
 
-    init(_ stops: [String]) { self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty } }
+    package init(_ stops: [String]) { self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty } }
 
     /// The bytes that may be shown now that `bytes` have come; sets `stopped` when a stop string is complete, which
     /// is not shown itself.
-    mutating func release(_ bytes: [UInt8]) -> [UInt8] {
+    package mutating func release(_ bytes: [UInt8]) -> [UInt8] {
         guard !stopped else { return [] }
         held += bytes
         var earliest: Int?
@@ -37,7 +37,7 @@ struct StopStrings {
     }
 
     /// What is still held back when no more comes.
-    mutating func finish() -> [UInt8] {
+    package mutating func finish() -> [UInt8] {
         defer { held = [] }
         return held
     }
