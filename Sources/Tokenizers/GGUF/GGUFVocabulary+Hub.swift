@@ -123,7 +123,7 @@ extension GGUFVocabulary {
         let count = pairs.table.count
         let rows = try checkRows(max(count - 1, parts.added.map(\.id).max() ?? 0), rows)
         var earliest = [Int: UInt32]()
-        pairs.merges.forEach { _, _, rank, id in earliest[Int(id)] = min(earliest[Int(id)] ?? .max, rank) }
+        pairs.merges.visit { _, _, rank, id in earliest[Int(id)] = min(earliest[Int(id)] ?? .max, rank) }
         var added: [Int: AddedToken] = [:]
         for token in parts.added { added[token.id] = token }
         var scores: [Float] = []

@@ -26,15 +26,17 @@ indirect enum Normalizer: Sendable {
             return text
         case .canonicalComposition:
             // Below U+0300 (lead byte 0xCC) everything is composed already.
-            return Self.isBelow(0xCC, text) ? text : Self.mapString(text) { $0.precomposedStringWithCanonicalMapping }
+            return Self.isBelow(0xCC, text)
+                ? text : CanonicalForms.apply(text) { $0.precomposedStringWithCanonicalMapping }
         case .canonicalDecomposition:
-            return Self.isBelow(0x80, text) ? text : Self.mapString(text) { $0.decomposedStringWithCanonicalMapping }
+            return Self.isBelow(0x80, text)
+                ? text : CanonicalForms.apply(text) { $0.decomposedStringWithCanonicalMapping }
         case .compatibilityComposition:
             return Self.isBelow(0x80, text)
-                ? text : Self.mapString(text) { $0.precomposedStringWithCompatibilityMapping }
+                ? text : CanonicalForms.apply(text) { $0.precomposedStringWithCompatibilityMapping }
         case .compatibilityDecomposition:
             return Self.isBelow(0x80, text)
-                ? text : Self.mapString(text) { $0.decomposedStringWithCompatibilityMapping }
+                ? text : CanonicalForms.apply(text) { $0.decomposedStringWithCompatibilityMapping }
         case .lowercase:
             return Self.mapScalars(text) { $0.properties.lowercaseMapping }
         case .stripAccents:
@@ -69,10 +71,6 @@ indirect enum Normalizer: Sendable {
     private static func isBelow(_ limit: UInt8, _ text: [UInt8]) -> Bool {
         for byte in text where byte >= limit { return false }
         return true
-    }
-
-    private static func mapString(_ text: [UInt8], _ map: (String) -> String) -> [UInt8] {
-        Array(map(String(decoding: text, as: UTF8.self)).utf8)
     }
 
     /// `nil` keeps a character.

@@ -31,7 +31,7 @@ struct MergeTable: Sendable {
     }
 
     /// Calls `body` with left id, right id, rank and id of each merge, in no order.
-    func forEach(_ body: (Int32, Int32, UInt32, Int32) -> Void) {
+    func visit(_ body: (Int32, Int32, UInt32, Int32) -> Void) {
         for slot in keys.indices where keys[slot] != .max {
             body(
                 Int32(truncatingIfNeeded: keys[slot] >> 32), Int32(truncatingIfNeeded: keys[slot]),
