@@ -68,7 +68,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["TensorFiles"], path: "Tests/TestSupport",
             swiftSettings: swiftSettings),
         tests("TensorFiles"),
-        // tests("Tokenizers"),
+        tests("Tokenizers"),
         tests("ModelGraph", ["TensorFiles"]),
         tests("Kernels", ["CKernels", "TensorFiles"]),
         tests("Quantization", ["Kernels", "CKernels"]),

@@ -28,6 +28,15 @@ public enum TokenizerError: DescribedError, Equatable {
     case unknownId(id: Int, vocabularySize: Int)
     /// TK-13: this tokenizer cannot be said in that format.
     case notExportable(format: String, reason: String)
+    /// CT-01: a chat template that is no Jinja.
+    case templateSyntax(line: Int, reason: String)
+    /// CT-02: a part of Jinja that is not understood here.
+    case templateUnsupported(line: Int, what: String)
+    /// CT-03: a template asked for what its values do not have.
+    case templateFailed(line: Int, reason: String)
+    /// CT-04: the template refused the conversation (`raise_exception`).
+    case templateRaised(String)
+    case noChatTemplate
 
     public var kind: FailureKind { .input }
 
@@ -61,6 +70,11 @@ public enum TokenizerError: DescribedError, Equatable {
             "token id \(id) is outside the vocabulary of \(size)"
         case .notExportable(let format, let reason):
             "the tokenizer cannot be written as \(format): \(reason)"
+        case .templateSyntax(let line, let reason): "chat template, line \(line): \(reason)"
+        case .templateUnsupported(let line, let what): "chat template, line \(line): \(what) is not supported"
+        case .templateFailed(let line, let reason): "chat template, line \(line): \(reason)"
+        case .templateRaised(let message): "the chat template refuses the conversation: \(message)"
+        case .noChatTemplate: "the model has no chat template"
         }
     }
 }
