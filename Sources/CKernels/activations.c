@@ -1,8 +1,12 @@
 #include "matmul_kernels.h"
 
 static void widen(const int8_t *q, int16_t *wide) {
-    for (int i = 0; i < FT_CHUNK; i++)
+    for (int i = 0; i < FT_CHUNK; i += 4) {
         wide[i] = q[i];
+        wide[i + 1] = q[i + 2];
+        wide[i + 2] = q[i + 1];
+        wide[i + 3] = q[i + 3];
+    }
 }
 
 void ft_prepare_activations(ft_isa isa, ft_form form, const ft_activations *x, size_t first, size_t last) {

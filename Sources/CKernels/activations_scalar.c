@@ -37,6 +37,7 @@ void ft_quantize32_scalar(const float *values, size_t count, ft_activations32 *t
             }
         to->scale[b] = scale;
         to->sum[b] = sum;
+        to->minus_eight_sums[b] = -8 * sum;
         to->scaled_sum[b] = scale * (float)sum;
     }
 }

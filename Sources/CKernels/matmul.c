@@ -1,23 +1,36 @@
 #pragma STDC FP_CONTRACT OFF
 #include "matmul_kernels.h"
 
+// The set whose kernels a type gets: the asked one or what it falls back to.
+static ft_isa set_of(ft_isa isa, ft_type type) {
+    if (isa == FT_ISA_AVX512VNNI && !ft_panel_kernel_avx512vnni(type))
+        isa = FT_ISA_AVX2;
+    if ((isa == FT_ISA_AVX2 && !ft_panel_kernel_avx2(type)) || (isa == FT_ISA_NEON && !ft_panel_kernel_neon(type)))
+        return FT_ISA_SCALAR;
+    return isa;
+}
+
 ft_form ft_product_form(ft_isa isa, const ft_weights *w) {
-    (void)isa;
     if (w->lanes == 0)
         return FT_FORM_FLOAT;
     const ft_traits *t = ft_traits_of(w->type);
-    return t->is_float ? FT_FORM_FLOAT : t->is_super ? FT_FORM_256 : FT_FORM_32;
+    if (t->is_float)
+        return FT_FORM_FLOAT;
+    // AVX2 multiplies signed codes as 16-bit integers.
+    if (set_of(isa, w->type) == FT_ISA_AVX2 && (t->low_bits == 8 || (t->table && t->offset == 0)))
+        return t->is_super ? FT_FORM_WIDE_256 : FT_FORM_WIDE_32;
+    return t->is_super ? FT_FORM_256 : FT_FORM_32;
 }
 
-size_t ft_product_lanes(ft_isa isa, ft_type type) {
-    (void)isa;
-    (void)type;
-    return 8;
-}
+size_t ft_product_lanes(ft_isa isa, ft_type type) { return set_of(isa, type) == FT_ISA_AVX512VNNI ? 16 : 8; }
 
 static ft_panel_kernel panel_kernel(ft_isa isa, ft_type type) {
-    (void)isa;
-    return ft_panel_kernel_scalar(type);
+    switch (set_of(isa, type)) {
+    case FT_ISA_AVX512VNNI: return ft_panel_kernel_avx512vnni(type);
+    case FT_ISA_AVX2: return ft_panel_kernel_avx2(type);
+    case FT_ISA_NEON: return ft_panel_kernel_neon(type);
+    default: return ft_panel_kernel_scalar(type);
+    }
 }
 
 // Rows of activations that share one pass over the panels of an item: their quantized forms stay in the

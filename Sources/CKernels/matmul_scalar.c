@@ -93,12 +93,12 @@ static void float_panel(
             float total = 0;
             for (size_t start = 0; start < w->columns; start += FT_CHUNK) {
                 size_t end = start + ft_min_size(FT_CHUNK, w->columns - start);
-                float acc = 0;
-                for (size_t k = start; k < end; k++)
-                    acc = fmaf(
-                        float_element(w->type, panel + (k * w->lanes + lane) * element), x->values[r * x->stride + k],
-                        acc);
-                total = total + acc;
+                float sums[4] = {0};
+                for (size_t k = start; k < end; k++) {
+                    float weight = float_element(w->type, panel + (k * w->lanes + lane) * element);
+                    sums[k % 4] = fmaf(weight, x->values[r * x->stride + k], sums[k % 4]);
+                }
+                total = total + ((sums[0] + sums[1]) + (sums[2] + sums[3]));
             }
             out[(r - rows.first) * stride + lane] = total;
         }

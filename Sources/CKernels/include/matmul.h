@@ -10,7 +10,8 @@
 // One row, one result: an output is computed by the same operations in the same order whatever the number of rows,
 // the row's place, the number of threads, the panel's place or the instruction set. With
 //
-//   F32, F16, BF16   acc = fma(w[k], x[k], acc) in rising k, from 0 anew for every 256 columns, these added in order;
+//   F32, F16, BF16   four sums s[k mod 4] = fma(w[k], x[k], s[k mod 4]) in rising k, from 0 anew for every 256
+//                    columns, then acc = acc + ((s[0] + s[1]) + (s[2] + s[3]));
 //   block types      x in blocks of 32: 8-bit q and scale dx. For each block acc = fma(float(Σ q·(code - offset)),
 //                    d·dx, acc), and for types with a minimum acc = fma(m, dx·Σq, acc);
 //   super-blocks     x in blocks of 256. The integer Σ scale·q·(code - offset) over the whole super-block, then
@@ -22,6 +23,7 @@ typedef struct {
     float scale[8];
     float scaled_sum[8]; // scale · sum
     int32_t sum[8];
+    int32_t minus_eight_sums[8]; // -8 · sum, where products with Q4_0 start
 } ft_activations32;
 
 // 256 activations with one scale.
@@ -39,8 +41,8 @@ typedef enum {
     FT_FORM_FLOAT = 1,
     FT_FORM_32 = 2,
     FT_FORM_256 = 4,
-    FT_FORM_WIDE_32 = 8,   // FT_FORM_32 and its q as 16-bit integers
-    FT_FORM_WIDE_256 = 16, // FT_FORM_256 and its q as 16-bit integers
+    FT_FORM_WIDE_32 = 8,   // FT_FORM_32, and its q as 16-bit integers, of each four in the order 0, 2, 1, 3
+    FT_FORM_WIDE_256 = 16, // the same with FT_FORM_256
 } ft_form;
 
 // Rows of activations in every form that has been prepared. The quantized forms are ordered [chunk of 256][row].
