@@ -9,22 +9,37 @@ static void widen(const int8_t *q, int16_t *wide) {
     }
 }
 
-void ft_prepare_activations(ft_isa isa, ft_form form, const ft_activations *x, size_t first, size_t last) {
-    void (*quantize32)(const float *, size_t, ft_activations32 *) = ft_quantize32_scalar;
-    void (*quantize256)(const float *, size_t, ft_activations256 *) = ft_quantize256_scalar;
-    (void)isa;
-    for (size_t r = first; r < last; r++) {
-        const float *row = x->values + r * x->stride;
-        for (size_t c = 0; c * FT_CHUNK < x->columns; c++) {
-            size_t count = ft_min_size(FT_CHUNK, x->columns - c * FT_CHUNK), at = c * x->rows + r;
-            if (form & (FT_FORM_32 | FT_FORM_WIDE_32))
-                quantize32(row + c * FT_CHUNK, count, &x->blocks32[at]);
-            if (form & (FT_FORM_256 | FT_FORM_WIDE_256))
-                quantize256(row + c * FT_CHUNK, count, &x->blocks256[at]);
-            if (form & FT_FORM_WIDE_32)
-                widen(x->blocks32[at].q, x->wide32 + at * FT_CHUNK);
-            if (form & FT_FORM_WIDE_256)
-                widen(x->blocks256[at].q, x->wide256 + at * FT_CHUNK);
-        }
+static void prepare_chunk(
+    bool avx2, ft_form form, const float *values, size_t count, const ft_activations *x, size_t at) {
+#if defined(__x86_64__)
+    if (avx2) {
+        if (form & (FT_FORM_32 | FT_FORM_WIDE_32))
+            ft_quantize32_avx2(values, count, &x->blocks32[at]);
+        if (form & (FT_FORM_256 | FT_FORM_WIDE_256))
+            ft_quantize256_avx2(values, &x->blocks256[at]);
+        if (form & FT_FORM_WIDE_32)
+            ft_widen_avx2(x->blocks32[at].q, x->wide32 + at * FT_CHUNK);
+        if (form & FT_FORM_WIDE_256)
+            ft_widen_avx2(x->blocks256[at].q, x->wide256 + at * FT_CHUNK);
+        return;
     }
+#endif
+    (void)avx2;
+    if (form & (FT_FORM_32 | FT_FORM_WIDE_32))
+        ft_quantize32_scalar(values, count, &x->blocks32[at]);
+    if (form & (FT_FORM_256 | FT_FORM_WIDE_256))
+        ft_quantize256_scalar(values, &x->blocks256[at]);
+    if (form & FT_FORM_WIDE_32)
+        widen(x->blocks32[at].q, x->wide32 + at * FT_CHUNK);
+    if (form & FT_FORM_WIDE_256)
+        widen(x->blocks256[at].q, x->wide256 + at * FT_CHUNK);
+}
+
+void ft_prepare_activations(ft_isa isa, ft_form form, const ft_activations *x, size_t first, size_t last) {
+    bool avx2 = isa == FT_ISA_AVX2 || isa == FT_ISA_AVX512VNNI;
+    for (size_t r = first; r < last; r++)
+        for (size_t c = 0; c * FT_CHUNK < x->columns; c++) {
+            size_t count = ft_min_size(FT_CHUNK, x->columns - c * FT_CHUNK);
+            prepare_chunk(avx2, form, x->values + r * x->stride + c * FT_CHUNK, count, x, c * x->rows + r);
+        }
 }

@@ -27,11 +27,10 @@ static float block_scale(const float *values, size_t count, float *inverse) {
 void ft_quantize32_scalar(const float *values, size_t count, ft_activations32 *to) {
     memset(to, 0, sizeof *to);
     for (size_t b = 0; b * FT_BLOCK < count; b++) {
-        size_t here = ft_min_size(FT_BLOCK, count - b * FT_BLOCK);
-        float inverse, scale = block_scale(values + b * FT_BLOCK, here, &inverse);
+        float inverse, scale = block_scale(values + b * FT_BLOCK, FT_BLOCK, &inverse);
         int32_t sum = 0;
         if (inverse != 0)
-            for (size_t i = b * FT_BLOCK; i < b * FT_BLOCK + here; i++) {
+            for (size_t i = b * FT_BLOCK; i < (b + 1) * FT_BLOCK; i++) {
                 to->q[i] = (int8_t)lrintf(values[i] * inverse);
                 sum += to->q[i];
             }
@@ -42,13 +41,13 @@ void ft_quantize32_scalar(const float *values, size_t count, ft_activations32 *t
     }
 }
 
-void ft_quantize256_scalar(const float *values, size_t count, ft_activations256 *to) {
+void ft_quantize256_scalar(const float *values, ft_activations256 *to) {
     memset(to, 0, sizeof *to);
     float inverse;
-    to->scale = block_scale(values, count, &inverse);
+    to->scale = block_scale(values, FT_CHUNK, &inverse);
     if (inverse == 0)
         return;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < FT_CHUNK; i++) {
         to->q[i] = (int8_t)lrintf(values[i] * inverse);
         to->sum16[i / 16] = (int16_t)(to->sum16[i / 16] + to->q[i]);
         to->sum += to->q[i];

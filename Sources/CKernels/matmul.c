@@ -54,12 +54,12 @@ static size_t panel_bytes(const ft_weights *w) {
 // Products with 8 plain rows: each chunk of 256 columns becomes a panel of floats for the moment, and their sums are
 // added in order, as the kernels for floats do.
 static void plain_rows(
-    ft_isa isa, const ft_weights *w, size_t panel, const ft_activations *x, ft_rows rows, float *out, size_t stride) {
+    ft_isa isa, const ft_weights *w, size_t panel, const ft_activations *x, ft_rows rows, float *out) {
     size_t first = panel * ROW_LANES, count = ft_min_size(ROW_LANES, w->rows - first), bytes = ft_row_bytes(w);
     size_t block_elements = ft_block_elements(w->type), block_bytes = ft_block_bytes(w->type);
+    size_t outputs = (rows.last - rows.first) * ROW_LANES;
     ft_panel_kernel kernel = panel_kernel(isa, FT_F32);
-    for (size_t r = 0; r < rows.last - rows.first; r++)
-        memset(out + r * stride, 0, ROW_LANES * sizeof(float));
+    memset(out, 0, outputs * sizeof(float));
     for (size_t start = 0; start < w->columns; start += FT_CHUNK) {
         size_t columns = ft_min_size(FT_CHUNK, w->columns - start);
         float values[FT_CHUNK], chunk[FT_CHUNK * ROW_LANES] = {0}, sums[ROW_BLOCK * ROW_LANES];
@@ -73,37 +73,31 @@ static void plain_rows(
         ft_activations here = *x;
         here.values += start;
         here.columns = columns;
-        kernel(&as_floats, as_floats.data, &here, rows, sums, ROW_LANES);
-        for (size_t r = 0; r < rows.last - rows.first; r++)
-            for (size_t lane = 0; lane < ROW_LANES; lane++)
-                out[r * stride + lane] = out[r * stride + lane] + sums[r * ROW_LANES + lane];
+        kernel(&as_floats, as_floats.data, &here, rows, sums);
+        for (size_t i = 0; i < outputs; i++)
+            out[i] = out[i] + sums[i];
     }
 }
 
-// All lanes of a panel for up to ROW_BLOCK rows.
+// All lanes of a panel for up to ROW_BLOCK rows, [row][lane].
 static void whole_panel(
-    ft_isa isa, const ft_weights *w, size_t panel, const ft_activations *x, ft_rows rows, float *out, size_t stride) {
+    ft_isa isa, const ft_weights *w, size_t panel, const ft_activations *x, ft_rows rows, float *out) {
     if (w->lanes == 0)
-        plain_rows(isa, w, panel, x, rows, out, stride);
+        plain_rows(isa, w, panel, x, rows, out);
     else
-        panel_kernel(isa, w->type)(w, w->data + panel * panel_bytes(w), x, rows, out, stride);
+        panel_kernel(isa, w->type)(w, w->data + panel * panel_bytes(w), x, rows, out);
 }
 
 static void product_panels(ft_isa isa, const ft_product *p, size_t first, size_t last) {
     const ft_weights *w = &p->weights;
+    float whole[ROW_BLOCK * FT_MOST_LANES];
     for (size_t r = 0; r < p->x->rows; r += ROW_BLOCK) {
         ft_rows rows = {r, ft_min_size(r + ROW_BLOCK, p->x->rows)};
         for (size_t panel = first; panel < last; panel++) {
             size_t begin = panel * lanes_of(w), lanes = ft_min_size(lanes_of(w), w->rows - begin);
-            float *out = p->out + r * p->stride + begin;
-            if (lanes == lanes_of(w)) {
-                whole_panel(isa, w, panel, p->x, rows, out, p->stride);
-                continue;
-            }
-            float whole[ROW_BLOCK * FT_MOST_LANES];
-            whole_panel(isa, w, panel, p->x, rows, whole, FT_MOST_LANES);
+            whole_panel(isa, w, panel, p->x, rows, whole);
             for (size_t i = 0; i < rows.last - rows.first; i++)
-                memcpy(out + i * p->stride, whole + i * FT_MOST_LANES, lanes * sizeof(float));
+                memcpy(p->out + (r + i) * p->stride + begin, whole + i * lanes_of(w), lanes * sizeof(float));
         }
     }
 }
@@ -157,10 +151,10 @@ static void run_chosen(void *context, size_t item) {
         for (size_t i = item * CHOSEN_PER_ITEM; i < end; i++) {
             size_t panel = j->ids[i] / lanes_of(w), lane = j->ids[i] % lanes_of(w);
             if (panel != held)
-                whole_panel(j->isa, w, panel, p->x, rows, whole, FT_MOST_LANES);
+                whole_panel(j->isa, w, panel, p->x, rows, whole);
             held = panel;
             for (size_t row = rows.first; row < rows.last; row++)
-                p->out[row * p->stride + i] = whole[(row - rows.first) * FT_MOST_LANES + lane];
+                p->out[row * p->stride + i] = whole[(row - rows.first) * lanes_of(w) + lane];
         }
     }
 }

@@ -52,12 +52,12 @@ FT_AVX2_INLINE void add_quads(
 // A chunk of block types for `tile` rows of activations, records apart.
 FT_AVX2_INLINE void block_tile(
     ft_shape s, int tile, const ft_unpacked_avx2 *w, size_t blocks, const ft_activations32 *x, const int16_t *wide_x,
-    bool first, float *out, size_t stride) {
+    bool first, float *out) {
     __m256 acc[4];
     const int8_t *q[4];
     const int16_t *wide[4];
     for (int r = 0; r < tile; r++) {
-        acc[r] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out + (size_t)r * stride);
+        acc[r] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out + r * 8);
         q[r] = x[r].q;
         wide[r] = s.bits == 8 ? wide_x + r * FT_CHUNK : NULL;
     }
@@ -80,12 +80,12 @@ FT_AVX2_INLINE void block_tile(
         }
     }
     for (int r = 0; r < tile; r++)
-        _mm256_storeu_ps(out + (size_t)r * stride, acc[r]);
+        _mm256_storeu_ps(out + r * 8, acc[r]);
 }
 
 FT_AVX2_INLINE void super_tile(
     ft_shape s, int tile, const ft_unpacked_avx2 *w, const ft_activations256 *x, const int16_t *wide_x, bool first,
-    float *out, size_t stride) {
+    float *out) {
     const int8_t *q[4];
     const int16_t *wide[4];
     __m256i sums[4], minima[4];
@@ -122,31 +122,30 @@ FT_AVX2_INLINE void super_tile(
     if (s.has_minimum)
         m = _mm256_load_ps(w->m[0]);
     for (int r = 0; r < tile; r++) {
-        __m256 acc = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out + (size_t)r * stride);
+        __m256 acc = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out + r * 8);
         __m256 scale = _mm256_set1_ps(x[r].scale);
         if (s.offset)
             sums[r] = _mm256_sub_epi32(sums[r], _mm256_mullo_epi32(minima[r], _mm256_set1_epi32(s.offset)));
         acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[r]), _mm256_mul_ps(d, scale), acc);
         if (s.has_minimum)
             acc = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(minima[r]), _mm256_mul_ps(m, scale), acc);
-        _mm256_storeu_ps(out + (size_t)r * stride, acc);
+        _mm256_storeu_ps(out + r * 8, acc);
     }
 }
 
 FT_AVX2_INLINE void tile_rows(
     ft_shape s, int tile, const ft_unpacked_avx2 *w, size_t blocks, const ft_activations *x, size_t at, bool first,
-    float *out, size_t stride) {
+    float *out) {
     if (s.is_super)
         super_tile(
-            s, tile, w, x->blocks256 + at, s.bits == 8 ? x->wide256 + at * FT_CHUNK : NULL, first, out, stride);
+            s, tile, w, x->blocks256 + at, s.bits == 8 ? x->wide256 + at * FT_CHUNK : NULL, first, out);
     else
         block_tile(
-            s, tile, w, blocks, x->blocks32 + at, s.bits == 8 ? x->wide32 + at * FT_CHUNK : NULL, first, out, stride);
+            s, tile, w, blocks, x->blocks32 + at, s.bits == 8 ? x->wide32 + at * FT_CHUNK : NULL, first, out);
 }
 
 FT_AVX2_INLINE void panel_product(
-    ft_shape s, const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out,
-    size_t stride) {
+    ft_shape s, const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out) {
     ft_unpacked_avx2 w;
     const ft_traits *t = ft_traits_of(s.type);
     size_t chunk_bytes = ft_chunk_bytes(t, 8, 8), count = rows.last - rows.first, columns = weights->columns;
@@ -162,12 +161,12 @@ FT_AVX2_INLINE void panel_product(
         size_t tiles = (count + 3) / 4;
         for (size_t i = 0; i < tiles; i++) {
             size_t r = count * i / tiles, tile = count * (i + 1) / tiles - r, at = c * x->rows + rows.first + r;
-            float *to = out + r * stride;
+            float *to = out + r * 8;
             switch (tile) {
-            case 1: tile_rows(s, 1, &w, blocks, x, at, c == 0, to, stride); break;
-            case 2: tile_rows(s, 2, &w, blocks, x, at, c == 0, to, stride); break;
-            case 3: tile_rows(s, 3, &w, blocks, x, at, c == 0, to, stride); break;
-            default: tile_rows(s, 4, &w, blocks, x, at, c == 0, to, stride); break;
+            case 1: tile_rows(s, 1, &w, blocks, x, at, c == 0, to); break;
+            case 2: tile_rows(s, 2, &w, blocks, x, at, c == 0, to); break;
+            case 3: tile_rows(s, 3, &w, blocks, x, at, c == 0, to); break;
+            default: tile_rows(s, 4, &w, blocks, x, at, c == 0, to); break;
             }
         }
     }
@@ -175,9 +174,8 @@ FT_AVX2_INLINE void panel_product(
 
 #define PANEL(name, ...)                                                                                         \
     FT_AVX2 static void name(                                                                                    \
-        const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out,      \
-        size_t stride) {                                                                                         \
-        panel_product((ft_shape){__VA_ARGS__}, weights, panel, x, rows, out, stride);                            \
+        const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out) {      \
+        panel_product((ft_shape){__VA_ARGS__}, weights, panel, x, rows, out);                            \
     }
 
 PANEL(panel_q8_0, .type = FT_Q8_0, .low = 8, .bits = 8)

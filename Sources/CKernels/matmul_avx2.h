@@ -33,7 +33,7 @@ typedef struct {
 } ft_shape;
 
 void ft_panel_floats_avx2(
-    const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out, size_t stride);
+    const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out);
 
 #endif
 #endif

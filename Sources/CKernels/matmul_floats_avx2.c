@@ -16,7 +16,7 @@ FT_AVX2_INLINE __m256 column(ft_type type, const uint8_t *panel, size_t k) {
 // A chunk for `tile` rows: four sums each, by column modulo 4.
 FT_AVX2_INLINE void float_tile(
     ft_type type, int tile, const uint8_t *chunk, size_t columns, const float *x, size_t x_stride, bool first,
-    float *out, size_t stride) {
+    float *out) {
     __m256 sums[3][4];
     for (int r = 0; r < tile; r++)
         for (int j = 0; j < 4; j++)
@@ -36,15 +36,15 @@ FT_AVX2_INLINE void float_tile(
                 sums[r][j] = _mm256_fmadd_ps(
                     column(type, chunk, whole + j), _mm256_set1_ps(x[(size_t)r * x_stride + whole + j]), sums[r][j]);
     for (int r = 0; r < tile; r++) {
-        __m256 acc = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out + (size_t)r * stride);
+        __m256 acc = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out + r * 8);
         __m256 sum = _mm256_add_ps(_mm256_add_ps(sums[r][0], sums[r][1]), _mm256_add_ps(sums[r][2], sums[r][3]));
-        _mm256_storeu_ps(out + (size_t)r * stride, _mm256_add_ps(acc, sum));
+        _mm256_storeu_ps(out + r * 8, _mm256_add_ps(acc, sum));
     }
 }
 
 FT_AVX2_INLINE void float_panel(
     ft_type type, size_t element, const ft_weights *w, const uint8_t *panel, const ft_activations *x, ft_rows rows,
-    float *out, size_t stride) {
+    float *out) {
     size_t count = rows.last - rows.first, tiles = (count + 2) / 3;
     for (size_t start = 0; start < w->columns; start += FT_CHUNK) {
         size_t columns = ft_min_size(FT_CHUNK, w->columns - start);
@@ -52,22 +52,22 @@ FT_AVX2_INLINE void float_panel(
         for (size_t i = 0; i < tiles; i++) {
             size_t r = count * i / tiles, tile = count * (i + 1) / tiles - r;
             const float *from = x->values + (rows.first + r) * x->stride + start;
-            float *to = out + r * stride;
+            float *to = out + r * 8;
             switch (tile) {
-            case 1: float_tile(type, 1, chunk, columns, from, x->stride, start == 0, to, stride); break;
-            case 2: float_tile(type, 2, chunk, columns, from, x->stride, start == 0, to, stride); break;
-            default: float_tile(type, 3, chunk, columns, from, x->stride, start == 0, to, stride); break;
+            case 1: float_tile(type, 1, chunk, columns, from, x->stride, start == 0, to); break;
+            case 2: float_tile(type, 2, chunk, columns, from, x->stride, start == 0, to); break;
+            default: float_tile(type, 3, chunk, columns, from, x->stride, start == 0, to); break;
             }
         }
     }
 }
 
 FT_AVX2 void ft_panel_floats_avx2(
-    const ft_weights *w, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out, size_t stride) {
+    const ft_weights *w, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out) {
     switch (w->type) {
-    case FT_F32: float_panel(FT_F32, 4, w, panel, x, rows, out, stride); break;
-    case FT_F16: float_panel(FT_F16, 2, w, panel, x, rows, out, stride); break;
-    default: float_panel(FT_BF16, 2, w, panel, x, rows, out, stride); break;
+    case FT_F32: float_panel(FT_F32, 4, w, panel, x, rows, out); break;
+    case FT_F16: float_panel(FT_F16, 2, w, panel, x, rows, out); break;
+    default: float_panel(FT_BF16, 2, w, panel, x, rows, out); break;
     }
 }
 

@@ -9,20 +9,22 @@ typedef struct {
     size_t first, last;
 } ft_rows;
 
-// Outputs of one whole panel for some rows of x: lane l of row r goes to out[(r - rows.first) · stride + l].
+// Outputs of one whole panel for some rows of x: lane l of row r goes to out[(r - rows.first) · lanes + l]. The
+// kernels keep their sums there between chunks, so it had better be small and contiguous.
 typedef void (*ft_panel_kernel)(
-    const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out, size_t stride);
+    const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out);
 
 ft_panel_kernel ft_panel_kernel_scalar(ft_type type);
 ft_panel_kernel ft_panel_kernel_avx2(ft_type type);
 ft_panel_kernel ft_panel_kernel_avx512vnni(ft_type type);
 ft_panel_kernel ft_panel_kernel_neon(ft_type type);
 
-// Quantizes 256 (32) values, or as many as are left, the others counting as zero.
+// Quantizes a chunk: 256 values, or the `count` that are left, whole blocks of 32.
 void ft_quantize32_scalar(const float *values, size_t count, ft_activations32 *to);
-void ft_quantize256_scalar(const float *values, size_t count, ft_activations256 *to);
+void ft_quantize256_scalar(const float *values, ft_activations256 *to);
 void ft_quantize32_avx2(const float *values, size_t count, ft_activations32 *to);
-void ft_quantize256_avx2(const float *values, size_t count, ft_activations256 *to);
+void ft_quantize256_avx2(const float *values, ft_activations256 *to);
+void ft_widen_avx2(const int8_t *q, int16_t *wide);
 
 static inline size_t ft_chunk_count(size_t columns) { return (columns + FT_CHUNK - 1) / FT_CHUNK; }
 

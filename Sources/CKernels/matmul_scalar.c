@@ -54,8 +54,7 @@ static float super_chunk(
 }
 
 static void quantized_panel(
-    const ft_weights *w, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out,
-    size_t stride) {
+    const ft_weights *w, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out) {
     const ft_traits *t = ft_traits_of(w->type);
     for (size_t r = rows.first; r < rows.last; r++)
         for (size_t lane = 0; lane < w->lanes; lane++) {
@@ -67,7 +66,7 @@ static void quantized_panel(
                     ? super_chunk(t, chunk, w->lanes, lane, &x->blocks256[c * x->rows + r], acc)
                     : block_chunk(t, chunk, blocks, w->lanes, lane, &x->blocks32[c * x->rows + r], acc);
             }
-            out[(r - rows.first) * stride + lane] = acc;
+            out[(r - rows.first) * w->lanes + lane] = acc;
         }
 }
 
@@ -85,8 +84,7 @@ static float float_element(ft_type type, const uint8_t *at) {
 }
 
 static void float_panel(
-    const ft_weights *w, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out,
-    size_t stride) {
+    const ft_weights *w, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out) {
     size_t element = ft_traits_of(w->type)->block_bytes;
     for (size_t r = rows.first; r < rows.last; r++)
         for (size_t lane = 0; lane < w->lanes; lane++) {
@@ -100,7 +98,7 @@ static void float_panel(
                 }
                 total = total + ((sums[0] + sums[1]) + (sums[2] + sums[3]));
             }
-            out[(r - rows.first) * stride + lane] = total;
+            out[(r - rows.first) * w->lanes + lane] = total;
         }
 }
 
