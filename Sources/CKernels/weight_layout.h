@@ -33,6 +33,9 @@ static inline size_t ft_min_size(size_t a, size_t b) { return a < b ? a : b; }
 // Bytes of a block of 32 columns of one plane.
 static inline size_t ft_plane_bytes(unsigned bits, size_t lanes) { return (size_t)bits * 4 * lanes; }
 
+// Signed 8-bit codes are stored as they are in panels of 8, and moved up by 128 in panels of 16.
+static inline uint8_t ft_signed_code_mask(size_t lanes) { return lanes == 16 ? 0x80 : 0; }
+
 static inline size_t ft_block_code_bytes(const ft_traits *t, size_t lanes) {
     return ft_plane_bytes(t->low_bits, lanes) + ft_plane_bytes(t->high_bits, lanes);
 }

@@ -125,7 +125,10 @@ static void put_plane(unsigned bits, unsigned shift, const uint8_t *codes, size_
     }
 }
 
-static void put_codes(const ft_traits *t, const uint8_t *codes, size_t lanes, size_t lane, uint8_t *block) {
+static void put_codes(const ft_traits *t, uint8_t *codes, size_t lanes, size_t lane, uint8_t *block) {
+    if (t->low_bits == 8)
+        for (int i = 0; i < FT_BLOCK; i++)
+            codes[i] ^= ft_signed_code_mask(lanes);
     put_plane(t->low_bits, 0, codes, lanes, lane, block);
     if (t->high_bits)
         put_plane(t->high_bits, t->low_bits, codes, lanes, lane, block + ft_plane_bytes(t->low_bits, lanes));

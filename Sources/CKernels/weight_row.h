@@ -17,7 +17,7 @@ static inline void ft_lane_codes(const ft_traits *t, const uint8_t *block, size_
             unsigned bits = high[quad % t->high_bits * 4 * lanes + byte] >> quad / t->high_bits * t->high_bits;
             code |= (bits & ((1u << t->high_bits) - 1)) << t->low_bits;
         }
-        codes[k] = t->low_bits == 8 ? (int8_t)code : t->table ? t->table[code] : (int32_t)code;
+        codes[k] = t->low_bits == 8 ? (int8_t)(code ^ ft_signed_code_mask(lanes)) : t->table ? t->table[code] : (int32_t)code;
     }
 }
 
