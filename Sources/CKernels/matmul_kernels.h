@@ -18,6 +18,8 @@ ft_panel_kernel ft_panel_kernel_scalar(ft_type type);
 ft_panel_kernel ft_panel_kernel_avx2(ft_type type);
 ft_panel_kernel ft_panel_kernel_avx512vnni(ft_type type);
 ft_panel_kernel ft_panel_kernel_neon(ft_type type);
+void ft_panel_floats_neon(
+    const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out);
 
 // Quantizes a chunk: 256 values, or the `count` that are left, whole blocks of 32.
 void ft_quantize32_scalar(const float *values, size_t count, ft_activations32 *to);

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Builds the C kernels and Tests/CKernelsNEON for 64-bit ARM and runs them: under qemu on another processor.
+# Needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user (Debian).
+set -eu
+cd "$(dirname "$0")/.."
+out=.build/neon
+mkdir -p "$out"
+compiler=aarch64-linux-gnu-gcc
+runner="qemu-aarch64 -cpu max"
+if [ "$(uname -m)" = aarch64 ]; then
+    compiler=cc
+    runner=
+fi
+for source in Sources/CKernels/*.c; do
+    object="$out/$(basename "$source" .c).o"
+    $compiler -std=c17 -O2 -Wall -Wextra -Werror -ISources/CKernels/include -c "$source" -o "$object"
+done
+for test in Tests/CKernelsNEON/*.c; do
+    program="$out/$(basename "$test" .c)"
+    $compiler -std=c17 -O2 -Wall -Wextra -Werror -static -ISources/CKernels/include -ISources/CKernels \
+        "$test" "$out"/*.o -o "$program" -lpthread -lm
+    $runner "$program"
+done
