@@ -1,5 +1,6 @@
 #pragma STDC FP_CONTRACT OFF
 #include "matmul_avx2.h"
+#include "matmul_kernels.h"
 
 #if defined(__x86_64__)
 
