@@ -1,7 +1,7 @@
 /// How far two names are apart, to tell a misnamed tensor from a missing and an extra one.
-enum NameDistance {
+package enum NameDistance {
     /// The candidate that differs from `name` in the fewest places, when those are few: at most a quarter.
-    static func closest(to name: String, among candidates: [String]) -> String? {
+    package static func closest(to name: String, among candidates: [String]) -> String? {
         let limit = max(2, name.utf8.count / 4)
         let distances = candidates.map { (name: $0, distance: distance(name, $0, limit: limit)) }
         guard let best = distances.min(by: { $0.distance < $1.distance }), best.distance <= limit else { return nil }
@@ -10,7 +10,7 @@ enum NameDistance {
     }
 
     /// Levenshtein's distance in bytes; `limit + 1` when it is more than `limit`.
-    static func distance(_ one: String, _ other: String, limit: Int) -> Int {
+    package static func distance(_ one: String, _ other: String, limit: Int) -> Int {
         let first = Array(one.utf8.prefix(256))
         let second = Array(other.utf8.prefix(256))
         guard abs(first.count - second.count) <= limit else { return limit + 1 }
