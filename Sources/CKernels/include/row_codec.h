@@ -60,7 +60,7 @@ typedef enum {
     FT_F4,
 } ft_type;
 
-// Elements and bytes of one block; 0 for a number that is no type. Writing is in row_encode.h.
+// Elements and bytes of one block; 0 for a number that is no type. Writing is in row_encode.h and gptq.h.
 size_t ft_block_elements(ft_type type);
 size_t ft_block_bytes(ft_type type);
 
