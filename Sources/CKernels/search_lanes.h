@@ -26,6 +26,8 @@ LANE_FUNCTION lanes lanes_inverse(lanes a) { return a != 0 ? 1 / a : (lanes)0; }
 // num/den where den is positive, 0 elsewhere.
 LANE_FUNCTION lanes lanes_ratio(lanes num, lanes den) { return den > 0 ? num / den : (lanes)0; }
 
+LANE_FUNCTION lanes lanes_root(lanes a) { return __builtin_elementwise_sqrt(a); }
+
 LANE_FUNCTION float lanes_sum(lanes a) {
     const float s0 = a[0] + a[4], s1 = a[1] + a[5], s2 = a[2] + a[6], s3 = a[3] + a[7];
     return (s0 + s2) + (s1 + s3);

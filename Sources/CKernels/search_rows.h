@@ -23,7 +23,10 @@ static void search_eight_blocks(ft_type type, const float *src, const float *imp
 
 static void search_super_block(ft_type type, const float *src, const float *importance, ft_block_fields *fields) {
     super_block s;
-    load_super(&s, type == FT_Q4_K || type == FT_Q5_K || type == FT_IQ4_XS ? 32 : 16, src, importance);
+    const element_preference preference = importance || type == FT_Q2_K ? COUNT_FOURTH_ROOT
+                                          : type == FT_Q3_K             ? COUNT_THREE_QUARTERS
+                                                                        : COUNT_ALIKE;
+    load_super(&s, type == FT_Q4_K || type == FT_Q5_K || type == FT_IQ4_XS ? 32 : 16, src, importance, preference);
     switch ((int)type) {
     case FT_Q2_K: {
         const affine_super k = {3, 15, {0.05f, 0.35f, 5, 3, 0.06f, 0.6f}, 1, 3};

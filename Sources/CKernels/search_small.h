@@ -14,6 +14,18 @@ LANE_FUNCTION lanes unit_of(lanes largest) {
     return (lanes)(exponent << 23);
 }
 
+// How much more an element counts for being large itself, by the mean square v of the block plus its own square. The
+// error of a matrix's output is not the sum of its columns' errors alone; measured on trained models, a mild preference
+// for large elements (a fourth root) lowers the divergence, though it raises the plain weighted error a little. Where
+// no importance tells columns apart, Q3_K gains from a strong one and Q2_K from a mild one, finer types from none.
+typedef enum { COUNT_ALIKE, COUNT_FOURTH_ROOT, COUNT_THREE_QUARTERS } element_preference;
+
+LANE_FUNCTION lanes preferred(element_preference preference, lanes v) {
+    if (preference == COUNT_ALIKE) return 1;
+    const lanes root = lanes_root(v);
+    return preference == COUNT_FOURTH_ROOT ? lanes_root(root) : root * lanes_root(root);
+}
+
 // Eight blocks in normal form.
 typedef struct {
     lanes x[32], w[32], wx[32];
@@ -31,8 +43,13 @@ LANE_FUNCTION void load_small(small_blocks *s, const float *src, const float *im
     } else {
         for (int j = 0; j < 32; j++) s->w[j] = 1;
     }
+    lanes energy = 0;
     for (int j = 0; j < 32; j++) {
         s->x[j] *= inverse;
+        energy += s->x[j] * s->x[j];
+    }
+    for (int j = 0; j < 32; j++) {
+        if (importance) s->w[j] *= preferred(COUNT_FOURTH_ROOT, energy / 32 + s->x[j] * s->x[j]);
         s->wx[j] = s->w[j] * s->x[j];
     }
 }

@@ -13,7 +13,8 @@ typedef struct {
     int groups, count; // groups of eight sub-blocks, elements of a sub-block
 } super_block;
 
-LANE_FUNCTION void load_super(super_block *s, int count, const float *src, const float *importance) {
+LANE_FUNCTION void load_super(
+    super_block *s, int count, const float *src, const float *importance, element_preference preference) {
     s->count = count;
     s->groups = 32 / count;
     lanes largest = 0;
@@ -29,8 +30,14 @@ LANE_FUNCTION void load_super(super_block *s, int count, const float *src, const
     for (int i = 0; i < LANES; i++) most = largest[i] > most ? largest[i] : most;
     s->unit = unit_of(most)[0];
     const lanes inverse = 1 / s->unit;
+    lanes squares = 0;
     for (int j = 0; j < 32; j++) {
         s->x[j] *= inverse;
+        squares += s->x[j] * s->x[j];
+    }
+    const float energy = lanes_sum(squares) / 256;
+    for (int j = 0; j < 32; j++) {
+        s->w[j] *= preferred(preference, energy + s->x[j] * s->x[j]);
         s->wx[j] = s->w[j] * s->x[j];
     }
 }
