@@ -20,7 +20,8 @@ extension CheckpointReader {
     private mutating func openShard(
         _ name: String, folder: String, index: ShardIndex
     ) throws(TensorFileError) -> MappedFile? {
-        let path = FileSystem.join(folder, name)
+        let plain = FileSystem.join(folder, name)
+        let path = Self.locate(plain) ?? plain
         guard FileSystem.kind(of: path) == .file else {
             let count = index.entries.count { $0.file == name }
             let broken = FileSystem.isLink(path) ? "is a link that leads nowhere" : "is not there"
@@ -44,7 +45,7 @@ extension CheckpointReader {
                 return nil
             }
         }
-        return try MappedFile(path: path)
+        return try Self.map(path)
     }
 
     /// Rules IX-05 to IX-07, IX-09 and IX-10.

@@ -58,13 +58,13 @@ extension CheckpointReader {
         var parts: [GGUFFile] = []
         for number in 2...count {
             let other = FileSystem.join(FileSystem.folder(of: path), name.name(number))
-            guard FileSystem.kind(of: other) == .file else {
+            guard let located = Self.locate(other) else {
                 problems.add(Problem(.splitMissing, file: other, "this part is not there; fetch the model again"))
                 // A header that promises 99,999 parts is not worth 99,998 messages.
                 if problems.problems.count > 100 { return parts }
                 continue
             }
-            guard let part = GGUFFile.read(try MappedFile(path: other), &problems) else { continue }
+            guard let part = GGUFFile.read(try Self.map(located), &problems) else { continue }
             if part.metadata["split.no"]?.int != number - 1 || part.metadata["split.count"]?.int != count {
                 problems.add(
                     Problem(

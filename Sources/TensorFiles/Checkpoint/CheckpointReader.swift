@@ -16,18 +16,31 @@ package struct CheckpointReader {
             return try readIndexed(
                 folder: FileSystem.folder(of: path), index: FileSystem.name(of: path), given: path)
         }
-        let file = try MappedFile(path: path)
+        let file = try Self.map(path)
         if Self.startsLikeGGUF(file) { return try readGGUF(file, given: path) }
-        if path.hasSuffix(".gguf") {
+        if file.path.hasSuffix(".gguf") {
             _ = GGUFFile.read(file, &problems)
             return nil
         }
-        guard path.hasSuffix(".safetensors") || Self.startsLikeSafetensors(file) else {
+        guard file.path.hasSuffix(".safetensors") || Self.startsLikeSafetensors(file) else {
             throw .notAModel(
                 path: path, reason: "expected a Hub directory, a .safetensors or a .gguf file; this is none of them")
         }
         return readSafetensors([file], folder: FileSystem.folder(of: path), given: path, index: nil)
     }
+
+    /// Maps a file, or unpacks it where it is an archive.
+    static func map(_ path: String) throws(TensorFileError) -> MappedFile {
+        let file = try MappedFile(path: path)
+        return path.hasSuffix(ZstdArchive.suffix) ? try ZstdArchive.unpack(file) : file
+    }
+
+    /// The file that should be at `path`: itself, or an archive of it; `nil` when neither is there.
+    static func locate(_ path: String) -> String? {
+        [path, path + ZstdArchive.suffix].first { FileSystem.kind(of: $0) == .file }
+    }
+
+    static func mapLocated(_ path: String) throws(TensorFileError) -> MappedFile { try map(locate(path) ?? path) }
 
     private static func startsLikeGGUF(_ file: MappedFile) -> Bool {
         file.byteCount >= 4 && file.withBytes { $0.loadLittleEndian(0, as: UInt32.self) } == 0x4655_4747
@@ -53,14 +66,17 @@ package struct CheckpointReader {
         guard indices.isEmpty else {
             throw .notAModel(path: path, reason: "has several indices (\(indices.joined(separator: ", "))); name one")
         }
-        let tensorFiles = names.filter { $0.hasSuffix(".safetensors") }
+        // An archive counts under the name of what it holds.
+        let plain = Set(
+            names.map { $0.hasSuffix(ZstdArchive.suffix) ? String($0.dropLast(ZstdArchive.suffix.count)) : $0 })
+        let tensorFiles = plain.filter { $0.hasSuffix(".safetensors") }.sorted()
         if tensorFiles.contains("model.safetensors") || tensorFiles.count == 1 {
             let name = tensorFiles.contains("model.safetensors") ? "model.safetensors" : tensorFiles[0]
-            let file = try MappedFile(path: FileSystem.join(folder, name))
+            let file = try Self.mapLocated(FileSystem.join(folder, name))
             return readSafetensors([file], folder: folder, given: path, index: nil)
         }
         if !tensorFiles.isEmpty { return try readUnindexedShards(tensorFiles, folder: folder, given: path) }
-        let ggufFiles = names.filter { $0.hasSuffix(".gguf") }
+        let ggufFiles = plain.filter { $0.hasSuffix(".gguf") }.sorted()
         let firsts = ggufFiles.filter { SplitName($0).map { $0.number == 1 } ?? true }
         guard firsts.count == 1 else {
             throw .notAModel(
@@ -69,7 +85,7 @@ package struct CheckpointReader {
                     ? "the directory has neither *.safetensors nor *.gguf files"
                     : "the directory has several GGUF files (\(firsts.joined(separator: ", "))); name one")
         }
-        return try readGGUF(MappedFile(path: FileSystem.join(folder, firsts[0])), given: path)
+        return try readGGUF(Self.mapLocated(FileSystem.join(folder, firsts[0])), given: path)
     }
 
     /// Shards whose names say how many there must be, without an index.
@@ -94,7 +110,7 @@ package struct CheckpointReader {
                     "this shard is not there; fetch the model again"))
         }
         var files: [MappedFile] = []
-        for (name, _) in shards { files.append(try MappedFile(path: FileSystem.join(folder, name))) }
+        for (name, _) in shards { files.append(try Self.mapLocated(FileSystem.join(folder, name))) }
         return readSafetensors(files, folder: folder, given: path, index: nil)
     }
 

@@ -19,10 +19,15 @@ import Glibc
     private let whole: (file: MappedFile, start: Int)?
 
     /// Opens a regular file for reading; symbolic links are followed.
-    public init(path: String) throws(TensorFileError) {
-        let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    public convenience init(path: String) throws(TensorFileError) {
+        let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .cannotRead(file: path, reason: SystemReason.last) }
         defer { close(descriptor) }
+        try self.init(descriptor: descriptor, path: path)
+    }
+
+    /// Maps the file behind a descriptor, which may be closed afterwards.
+    init(descriptor: Int32, path: String) throws(TensorFileError) {
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else {
             throw .cannotRead(file: path, reason: SystemReason.last)

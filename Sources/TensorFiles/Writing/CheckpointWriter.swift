@@ -1,5 +1,3 @@
-internal import Dispatch
-
 /// Writes the files of an `OutputPlan`: tensors in the plan's writing order, each byte once, front to back.
 ///
 /// Bytes go to `NAME.partial` beside each target; `finish` gives the files their names once all are complete and on
@@ -21,17 +19,20 @@ public final class CheckpointWriter {
         public var keepsPartial = true
         /// Anything the bytes depend on beside the plan: the source files, the method. Resuming with another is refused.
         public var identity = ""
-        /// How many threads may work: with two, digests are computed while bytes are written.
-        public var threads = 2
+        /// The level at which files are compressed with zstd, to `NAME.zst`; `nil`: they are not.
+        public var compression: Int?
+        /// For compressing only; the bytes do not depend on it.
+        public var threads = 1
 
         public init(
             overwrites: Bool = false, resumes: Bool = false, keepsPartial: Bool = true, identity: String = "",
-            threads: Int = 2
+            compression: Int? = nil, threads: Int = 1
         ) {
             self.overwrites = overwrites
             self.resumes = resumes
             self.keepsPartial = keepsPartial
             self.identity = identity
+            self.compression = compression
             self.threads = threads
         }
     }
@@ -56,7 +57,8 @@ public final class CheckpointWriter {
         try FileSystem.createFolder(folder)
         let journalPath = FileSystem.join(folder, plan.name + ".partial.journal")
         let hasJournal = FileSystem.kind(of: journalPath) != nil
-        let targets = plan.files.map(\.name) + plan.sideFiles.map(\.name)
+        let suffix = options.compression == nil ? "" : ZstdArchive.suffix
+        let targets = plan.files.map { $0.name + suffix } + plan.sideFiles.map(\.name)
         if !options.overwrites, !(options.resumes && hasJournal) {
             for name in targets where FileSystem.kind(of: FileSystem.join(folder, name)) != nil {
                 throw .exists(file: FileSystem.join(folder, name))
@@ -108,11 +110,14 @@ public final class CheckpointWriter {
         guard let tensor = next, let output else { preconditionFailure("all tensors are complete") }
         precondition(bytes.byteCount <= tensor.declaration.byteCount - written, "more bytes than declared")
         let offset = tensor.offset + written
-        if options.threads > 1, bytes.byteCount >= 1 << 20 {
-            try writeAndDigest(bytes, output, offset)
-        } else {
-            try output.write(bytes, at: offset)
-            digester.update(bytes)
+        // In pieces that stay in the processor's cache between the one and the other.
+        var start = 0
+        while start < bytes.byteCount {
+            let end = min(bytes.byteCount, start + 1 << 18)
+            let piece = bytes.extracting(start..<end)
+            digester.update(piece)
+            try output.write(piece, at: offset + start)
+            start = end
         }
         if bytes.byteCount >= 1 << 20 { output.startWriteback(offset..<offset + bytes.byteCount) }
         written += bytes.byteCount
@@ -140,6 +145,14 @@ public final class CheckpointWriter {
             try file.write(side.bytes, at: 0)
             try file.synchronize()
         }
+        if let level = options.compression {
+            for file in plan.files where FileSystem.kind(of: partialPath(file)) != nil {
+                let target = FileSystem.join(folder, file.name + ZstdArchive.suffix)
+                try ZstdArchive.pack(
+                    MappedFile(path: partialPath(file)), to: target, level: level, threads: options.threads)
+                FileSystem.remove(partialPath(file))
+            }
+        }
         for name in plan.files.map(\.name) + plan.sideFiles.map(\.name) {
             let partial = FileSystem.join(folder, name + ".partial")
             // After an interruption between two renames, some files have their names already.
@@ -164,26 +177,6 @@ public final class CheckpointWriter {
 }
 
 extension CheckpointWriter {
-    private func writeAndDigest(_ bytes: RawSpan, _ output: OutputFile, _ offset: Int) throws(TensorFileError) {
-        nonisolated(unsafe) var failure: TensorFileError?
-        unsafe bytes.withUnsafeBytes { buffer in
-            nonisolated(unsafe) let shared = unsafe buffer
-            nonisolated(unsafe) let file = output
-            nonisolated(unsafe) let writer = self
-            DispatchQueue.concurrentPerform(iterations: 2) { job in
-                let span = unsafe RawSpan(_unsafeBytes: shared)
-                if job == 1 {
-                    unsafe writer.digester.update(span)
-                } else {
-                    do throws(TensorFileError) { try unsafe file.write(span, at: offset) } catch {
-                        unsafe failure = error
-                    }
-                }
-            }
-        }
-        if let failure = unsafe failure { throw failure }
-    }
-
     private func completeTensor() throws(TensorFileError) {
         try journal.append(digester.digest)
         digester.reset()

@@ -14,6 +14,22 @@ import Glibc
         self.descriptor = descriptor
     }
 
+    /// Creates a file that has no name in `folder` and goes when nobody uses it any more.
+    init(scratchIn folder: String) throws(TensorFileError) {
+        var template = Array(FileSystem.join(folder, "foretoken-XXXXXX").utf8CString)
+        let descriptor = unsafe mkstemp(&template)
+        guard descriptor >= 0 else { throw .cannotWrite(file: folder, reason: SystemReason.last) }
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        FileSystem.remove(path)
+        self.descriptor = descriptor
+    }
+
+    /// The file's bytes, as a file called `name` in messages.
+    func mapped(name: String) throws(TensorFileError) -> MappedFile {
+        try MappedFile(descriptor: descriptor, path: name)
+    }
+
     deinit { close(descriptor) }
 
     var byteCount: Int {
@@ -86,6 +102,13 @@ extension FileSystem {
         guard unsafe statvfs(path, &status) == 0 else { return 0 }
         let (bytes, overflow) = Int(clamping: status.f_bavail).multipliedReportingOverflow(by: Int(status.f_frsize))
         return overflow ? Int.max : bytes
+    }
+
+    /// Where scratch files go.
+    static var temporaryFolder: String {
+        guard let value = unsafe getenv("TMPDIR") else { return "/tmp" }
+        let folder = unsafe String(cString: value)
+        return folder.isEmpty ? "/tmp" : folder
     }
 
     static func rename(_ source: String, to target: String) throws(TensorFileError) {
