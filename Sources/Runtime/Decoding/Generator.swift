@@ -42,7 +42,9 @@ public struct Generator {
             throw RuntimeError.contextFull(needed: prompt.count, capacity: capacity)
         }
         try decoder.start(prompt: prompt)
-        var stream = tokenizer.map { TextStream($0, after: prompt) }
+        // The end of the prompt decides whether a first space is text, and may hold the start of a character.
+        var stream = tokenizer.map { StreamingDecoder($0, skipSpecialTokens: true) }
+        for token in prompt.suffix(8) { _ = try self.text(of: token, &stream) }
         var watch = StopStrings(stops)
         var tokens: [Int] = []
         var text: [UInt8] = []
@@ -64,8 +66,7 @@ public struct Generator {
                     ending = .endToken
                     break generating
                 }
-                guard let added = try stream?.append(token) else { continue }
-                show(watch.release(Array(added.utf8)))
+                show(watch.release(Array(try self.text(of: token, &stream).utf8)))
                 if watch.stopped {
                     ending = .stopString
                     break generating
@@ -73,12 +74,18 @@ public struct Generator {
             }
         }
         if !watch.stopped {
-            if let rest = try stream?.finish() { show(watch.release(Array(rest.utf8))) }
+            if let rest = stream?.finish() { show(watch.release(Array(rest.utf8))) }
             if watch.stopped { ending = .stopString }
             show(watch.finish())
         }
         return Generation(
             tokens: tokens, text: String(decoding: text, as: UTF8.self), ending: ending,
             statistics: decoder.statistics)
+    }
+
+    /// What a token adds; nothing for the ids that some models have beyond their tokenizer's.
+    private func text(of token: Int, _ stream: inout StreamingDecoder?) throws -> String {
+        guard let tokenizer, token < tokenizer.vocabularySize else { return "" }
+        return try stream?.append(token) ?? ""
     }
 }

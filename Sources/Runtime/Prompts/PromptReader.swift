@@ -42,14 +42,23 @@ public struct PromptReader {
         return try encode(list)
     }
 
+    /// Puts each prompt into the chat template, unless it is raw or a text to continue.
     public func encode(_ prompts: [Prompt]) throws -> Inputs {
         let tokenizer = try model.requireTokenizer()
         var note: String?
         let inputs = try prompts.map { prompt in
+            if !raw, !prompt.isContinuation {
+                do {
+                    let text = try tokenizer.render(messages: [ChatMessage(role: "user", content: prompt.text)])
+                    let ids = try tokenizer.encode(text, addSpecialTokens: false, parseSpecial: true)
+                    return Input(tokens: ids, category: prompt.category)
+                } catch {
+                    note = "raw prompt used because: \(error)"
+                }
+            }
             let ids = try tokenizer.encode(prompt.text, addSpecialTokens: true, parseSpecial: false)
             return Input(tokens: ids, category: prompt.category)
         }
-        if !raw, tokenizer.chatTemplate == nil { note = "raw prompts used because the model has no chat template" }
         return Inputs(prompts: inputs, note: note)
     }
 }
