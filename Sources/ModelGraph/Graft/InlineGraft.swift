@@ -16,8 +16,9 @@ public struct InlineGraft: Hashable, Sendable {
 
     /// The last bytes of a file with a graft inside.
     static let magic: [UInt8] = Array("foretoken-graft\u{1}".utf8)
-    /// Magic, length of the model's part, start and length of the sidecar (u64 each), digest (16 bytes), magic.
-    static let trailerByteCount = 16 + 3 * 8 + 16 + 16
+    /// Magic, length of the model's part, start and length of the sidecar (u64 each), digest of the sidecar (16 bytes),
+    /// the low half of the digest of all that (u64), magic.
+    static let trailerByteCount = 16 + 3 * 8 + 16 + 8 + 16
     /// The sidecar starts at a multiple of this, so that its tensors lie in memory as they would in a file.
     public static let alignment = 4096
 
@@ -46,8 +47,11 @@ public struct InlineGraft: Hashable, Sendable {
         for index in stride(from: 0, to: 32, by: 2) {
             bytes.append(index + 2 <= digits.count ? UInt8(String(digits[index..<index + 2]), radix: 16) ?? 0 : 0)
         }
+        bytes.appendLittleEndian(Self.check(bytes))
         return bytes + Self.magic
     }
+
+    private static func check(_ bytes: [UInt8]) -> UInt64 { unsafe TensorDigest(of: bytes.span.bytes).low }
 
     /// The graft inside a file; `nil` when there is none. Throws GR-10 for a trailer that contradicts the file.
     public static func find(in file: MappedFile) throws(ModelError) -> InlineGraft? {
@@ -58,8 +62,16 @@ public struct InlineGraft: Hashable, Sendable {
         guard bytes.prefix(magic.count).elementsEqual(magic) else {
             throw .graft(.damagedTrailer(file: file.path, offset: start, reason: "the trailer has no beginning"))
         }
-        let numbers = file.withBytes(start..<file.byteCount) { span in
-            (0..<3).map { span.loadLittleEndian(16 + 8 * $0, as: UInt64.self) }
+        let (numbers, sum) = file.withBytes(start..<file.byteCount) { span in
+            (
+                (0..<3).map { span.loadLittleEndian(16 + 8 * $0, as: UInt64.self) },
+                span.loadLittleEndian(56, as: UInt64.self)
+            )
+        }
+        guard sum == check(Array(bytes[..<56])) else {
+            throw .graft(
+                .damagedTrailer(
+                    file: file.path, offset: start, reason: "the trailer's digest is not that of its bytes"))
         }
         guard numbers.allSatisfy({ $0 <= UInt64(start) }), numbers[0] <= numbers[1], numbers[2] > 0,
             numbers[1] + numbers[2] == UInt64(start)

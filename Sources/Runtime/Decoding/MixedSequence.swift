@@ -1,5 +1,7 @@
+import Foundation
 public import Kernels
-import ModelGraph
+public import ModelGraph
+import TensorFiles
 
 /// A mixed sequence given from outside, and everything that a model with a graft says about it in one pass: what
 /// other programs compare their own numbers with.
@@ -113,5 +115,55 @@ public struct MixedSequence: Sendable {
             results.samplerLogits += try unembedding.logits(rows: 1).buffer.array(0..<vocabulary)
         }
         return results
+    }
+}
+
+extension MixedSequence {
+    /// Reads a layout from a safetensors file: `layout.kind`, `layout.token`, `layout.position` and `layout.block`.
+    public init(file path: String) throws {
+        let file = try SafetensorsFile(path: path)
+        func integers(_ name: String) throws -> [Int] {
+            guard let tensor = file.tensors.first(where: { $0.name == name }) else {
+                throw RuntimeError.missingTensor(name)
+            }
+            guard tensor.elementCount < 1 << 20, tensor.type == .i64 || tensor.type == .i32 else {
+                throw RuntimeError.shape(tensor: name, expected: [1 << 20], found: tensor.shape)
+            }
+            let width = tensor.type == .i64 ? 8 : 4
+            return try tensor.withBytes(rows: 0..<tensor.rowCount) { bytes in
+                (0..<tensor.elementCount).map { index in
+                    width == 8
+                        ? Int(bytes.loadLittleEndian(index * 8, as: Int64.self))
+                        : Int(bytes.loadLittleEndian(index * 4, as: Int32.self))
+                }
+            }
+        }
+        try self.init(
+            kinds: integers("layout.kind"), tokens: integers("layout.token"), positions: integers("layout.position"),
+            blocks: integers("layout.block"))
+    }
+}
+
+extension MixedSequence.Results {
+    /// Writes `z`, `logits`, `base_logits` (the same) and `sampler_logits` to a safetensors file.
+    public func write(to path: String, configuration: ModelConfiguration, overwrites: Bool) throws {
+        let (width, vocabulary) = (configuration.hiddenSize, configuration.vocabularySize)
+        let parts: [(name: String, values: [Float], width: Int)] = [
+            ("z", hidden, width), ("logits", logits, vocabulary), ("base_logits", logits, vocabulary),
+            ("sampler_logits", samplerLogits, vocabulary),
+        ]
+        let url = URL(fileURLWithPath: path)
+        let plan = try OutputPlan.safetensors(
+            parts.map {
+                try TensorDeclaration(name: $0.name, shape: [$0.values.count / $0.width, $0.width], type: .f32)
+            }, name: url.lastPathComponent, digests: false)
+        let writer = try CheckpointWriter(
+            plan, folder: url.deletingLastPathComponent().path,
+            options: .init(overwrites: overwrites, keepsPartial: false))
+        for index in plan.writingOrder {
+            let values = parts[index].values
+            try writer.append(unsafe values.span.bytes)
+        }
+        try writer.finish()
     }
 }

@@ -11,7 +11,9 @@ struct LogitsCommand: ParsableCommand {
         abstract: "Writes the logits of every position of a text, for other programs.",
         discussion: """
             OUT.safetensors holds `logits`, [tokens, vocabulary] in float32. The text is one sequence from its first \
-            token; ids are taken as they are, a text gets the special tokens that the model expects around one.
+            token; ids are taken as they are, a text gets the special tokens that the model expects around one. With \
+            --layout, a mixed sequence of tokens and a graft's masks: `z`, `logits` (also as `base_logits`) of all \
+            rows, `sampler_logits` of the mask rows given the true token before.
             """)
 
     @Argument(help: "A Hub directory, a .safetensors or a .gguf.")
@@ -26,6 +28,16 @@ struct LogitsCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "The file to write.")
     var output: String
 
+    @Option(help: "A graft, for --layout (default: the model's own).")
+    var graft: String?
+
+    @Option(
+        help: "A safetensors file with a mixed sequence: layout.kind, layout.token, layout.position, layout.block.")
+    var layout: String?
+
+    @Flag(help: "With --layout: take a graft that was made for another file of the same shape.")
+    var trustBase = false
+
     @Flag(help: "Replace the output when it exists.")
     var force = false
 
@@ -33,7 +45,10 @@ struct LogitsCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard (tokens == nil) != (text == nil) else { throw ValidationError("give one of --tokens and --text") }
+        guard [tokens, text, layout].compactMap({ $0 }).count == 1 else {
+            throw ValidationError("give one of --tokens, --text and --layout")
+        }
+        if graft != nil, layout == nil { throw ValidationError("--graft needs --layout") }
     }
 
     private struct Report: Encodable {
@@ -44,6 +59,7 @@ struct LogitsCommand: ParsableCommand {
 
     func run() throws {
         let model = try runtime.load(model, common: common)
+        if let layout { return try writeMixed(model, layout) }
         let ids: [Int]
         if let tokens {
             let lists = try TokenFile.read(tokens)
@@ -65,6 +81,26 @@ struct LogitsCommand: ParsableCommand {
         if common.json {
             try Console.json(
                 Report(tokens: ids.count, vocabulary: model.configuration.vocabularySize, output: output))
+        }
+    }
+
+    /// Hidden rows, logits and the sampler's logits of a mixed sequence.
+    private func writeMixed(_ model: LanguageModel, _ layout: String) throws {
+        guard let graft = try graft.map({ try Graft.open($0) }) ?? Graft.inside(model.graph) else {
+            throw RuntimeError.options("--layout needs a graft: give --graft")
+        }
+        let digest = trustBase ? "" : try model.graph.sourceDigest(threads: common.threadCount)
+        try graft.checkBase(digest: digest, configuration: model.configuration, trusted: trustBase)
+        let loaded = try LoadedGraft(
+            graft, configuration: model.configuration, precision: model.transformer.precision,
+            pool: model.transformer.pool)
+        let sequence = try MixedSequence(file: layout)
+        let results = try sequence.evaluate(model.transformer, graft: loaded, cache: runtime.cache.precision)
+        try results.write(to: output, configuration: model.configuration, overwrites: force)
+        if common.json {
+            try Console.json(
+                Report(
+                    tokens: sequence.rows.count, vocabulary: model.configuration.vocabularySize, output: output))
         }
     }
 }

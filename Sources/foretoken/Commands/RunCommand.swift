@@ -42,6 +42,7 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Take prompts as they are, without a chat template.")
     var raw = false
 
+    @OptionGroup var decoding: DecodingOptions
     @OptionGroup var sampling: SamplingArguments
     @OptionGroup var runtime: RuntimeOptions
     @OptionGroup var common: CommonOptions
@@ -61,8 +62,9 @@ struct RunCommand: ParsableCommand {
         let longest = inputs.prompts.map(\.tokens.count).max() ?? 0
         let capacity = try runtime.capacity(needed: longest + limit, of: model)
         runtime.announce(model, capacity: capacity, common: common)
-        let decoder = PlainDecoder(
-            try model.sequence(positions: capacity, precision: runtime.cache.precision), sampling: sampling.options)
+        let graft = try decoding.loadGraft(model, trial: inputs.prompts.first?.tokens, common: common)
+        let decoder = try decoding.decoder(
+            model, graft: graft, capacity: capacity, cache: runtime.cache.precision, sampling: sampling.options)
         let generator = Generator(
             limit: limit, stops: stop, endTokens: ignoreEnd ? [] : model.endTokens, tokenizer: model.tokenizer)
         var report = RunReport(decoder: decoder.name)
@@ -76,6 +78,10 @@ struct RunCommand: ParsableCommand {
                 Console.standardOutput(ids + "\n")
             }
             report.add(result, category: input.category)
+        }
+        if let multi = decoder as? MultiTokenDecoder {
+            report.drafts = multi.draftCounts
+            if let warning = multi.draftCounts.warning { Console.standardError("foretoken: \(warning)\n") }
         }
         if common.json { try Console.json(report) } else if !common.quiet { Console.standardError(report.summary) }
     }
@@ -109,6 +115,7 @@ struct RunReport: Encodable {
     var unembeddingSeconds = 0.0
     var samplerSeconds = 0.0
     var plannerSeconds = 0.0
+    var drafts: DraftCounts?
 
     init(decoder: String) { self.decoder = decoder }
 
@@ -139,7 +146,18 @@ struct RunReport: Encodable {
             format: "%@: %d tokens in %d steps, %.2f s: %.1f tokens/s, %.2f tokens a step, %.2f ms a step\n",
             decoder, tokens, steps, seconds, tokensPerSecond, tokensPerStep, 1000 * secondsPerStep)
             + String(
-                format: "prompt: %d tokens, %.2f s; layers %.2f s, attention %.2f s, unembedding %.2f s\n",
-                promptTokens, promptSeconds, layersSeconds, attentionSeconds, unembeddingSeconds)
+                format: "prompt: %d tokens, %.2f s; layers %.2f s, attention %.2f s, unembedding %.2f s, "
+                    + "sampler %.2f s, planner %.2f s\n",
+                promptTokens, promptSeconds, layersSeconds, attentionSeconds, unembeddingSeconds, samplerSeconds,
+                plannerSeconds) + draftSummary
+    }
+
+    private var draftSummary: String {
+        guard let drafts else { return "" }
+        let depths = zip(drafts.rightByDepth, drafts.triedByDepth).map { right, tried in
+            tried == 0 ? "-" : String(format: "%.0f %%", 100 * Double(right) / Double(tried))
+        }
+        return "drafts: \(drafts.speculated) fed, \(drafts.accepted) accepted"
+            + (depths.isEmpty ? "\n" : "; right by mask, those before it right: \(depths.joined(separator: ", "))\n")
     }
 }
