@@ -10,6 +10,8 @@ struct Foretoken: AsyncParsableCommand {
             InspectCommand.self,
             CheckCommand.self,
             TokenizeCommand.self,
+            GraftCommand.self,
+            UngraftCommand.self,
             TuneCommand.self,
             RunCommand.self,
             VerifyCommand.self,

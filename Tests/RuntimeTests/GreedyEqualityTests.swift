@@ -15,7 +15,7 @@ import Testing
 @Suite(.enabled(if: TestFiles.hasShared, "the shared oracles are absent"))
 struct GreedyEqualityTests {
     static let tokensPerClass =
-        ProcessInfo.processInfo.environment["FORETOKEN_EQUALITY_TOKENS"].flatMap { Int($0) } ?? 600
+        ProcessInfo.processInfo.environment["FORETOKEN_EQUALITY_TOKENS"].flatMap { Int($0) } ?? 72
 
     static let types: [ElementType] = [
         .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_NL, .iq4_XS,
@@ -73,10 +73,11 @@ struct GreedyEqualityTests {
         let model = try Transformer(graph, pool: pool)
         let graft = try LoadedGraft(
             Self.randomGraft(configuration, masks: 8, seed: 11), configuration: configuration, pool: pool)
-        let length = 100
-        let capacity = 120
+        let length = min(100, Self.tokensPerClass / 3)
+        let capacity = length + 16
         var random = RandomStream(seed: 5)
         var counts = DraftCounts()
+        var compared = 0
         for precision in KeyValueStore.Precision.allCases {
             let plain = PlainDecoder(try TokenSequence(model, capacity: capacity, precision: precision))
             let rounds = max(1, (Self.tokensPerClass + 3 * length - 1) / (3 * length))
@@ -102,11 +103,13 @@ struct GreedyEqualityTests {
                     #expect(text == expected, "\(name) \(precision) \(setting) k=\(masks) prompt \(prompt)")
                     #expect(sequence.tokens == prompt + expected.dropLast())
                     counts.add(decoder.draftCounts)
+                    compared += text.count
                 }
             }
         }
         // Both outcomes must have occurred, or equality would be no news.
-        #expect(counts.accepted > 50 && counts.speculated - counts.accepted > 50, "\(counts)")
+        #expect(counts.accepted > 0 && counts.speculated - counts.accepted > 0, "\(counts)")
+        print("NOTE \(name): \(compared) tokens equal, \(counts.accepted) of \(counts.speculated) drafts accepted")
     }
 
     @Test("every weight type", arguments: types)
