@@ -81,3 +81,20 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17
 )
+
+// libFuzzer targets for the readers, built when asked for: Fuzz/README.md.
+if Context.environment["FORETOKEN_FUZZ"] != nil {
+    let coverage: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]
+    for target in package.targets where target.name == "TensorFiles" {
+        target.swiftSettings = swiftSettings + [.unsafeFlags(["-sanitize=fuzzer"])]
+    }
+    package.targets.append(.target(name: "CFuzzer", path: "Fuzz/CFuzzer"))
+    for name in ["SafetensorsFuzz", "GGUFFuzz", "JSONFuzz", "ZstdFuzz"] {
+        package.targets.append(
+            .executableTarget(
+                name: name, dependencies: ["TensorFiles", "CFuzzer"], path: "Fuzz/\(name)",
+                swiftSettings: swiftSettings + coverage,
+                linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+        package.products.append(.executable(name: name, targets: [name]))
+    }
+}
