@@ -75,7 +75,7 @@ let package = Package(
         // tests("Conversion"),
         tests("Runtime", ["ModelGraph", "TensorFiles", "Kernels", "Tokenizers"]),
         tests("Tuning", ["ModelGraph", "Kernels"]),
-        tests("Fidelity"),
+        tests("Fidelity", ["Kernels", "ModelGraph", "TensorFiles"]),
         // .testTarget(name: "CommandLineTests", dependencies: ["TestSupport"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],

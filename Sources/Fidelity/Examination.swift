@@ -47,7 +47,7 @@ struct Examination {
             }
         }
         result.findings += GraftDiagnosis.findings(
-            samplerHalves: graft?.samplerHalves, decoders: result.decoders)
+            samplerHalves: try graft?.samplerHalves(), decoders: result.decoders)
         if let equality = result.equality, let fork = equality.forks.first {
             result.findings.append(
                 Finding(
@@ -66,7 +66,7 @@ struct Examination {
         let plain = DecoderChoice(name: "plain", masks: 0) {
             PlainDecoder(try TokenSequence(model, capacity: capacity, precision: options.cache))
         }
-        let others = try graft?.decoders(model) ?? []
+        let others = try graft?.decoders(for: candidate, model, capacity: capacity, options) ?? []
         let comparison = DecoderComparison(
             plain: plain, others: others, limit: min(options.generated, capacity - 1),
             ends: candidate.tokenizer?.special.endOfGeneration ?? [], repeats: options.repeats)

@@ -10,6 +10,8 @@ public struct Subject: Sendable {
     public let name: String
     public let path: String
     public let checkpoint: Checkpoint
+    /// As the files have it.
+    public let stored: ModelGraph
     /// Canonical, so that tensors of equal roles can be compared whatever format they come from.
     public let graph: ModelGraph
     public let tokenizer: Tokenizer?
@@ -21,7 +23,8 @@ public struct Subject: Sendable {
         self.path = path
         self.checkpoint = checkpoint
         self.name = name ?? Self.name(of: path)
-        graph = try ModelGraph.open(checkpoint).canonical()
+        stored = try ModelGraph.open(checkpoint)
+        graph = try stored.canonical()
         do {
             tokenizer = try Tokenizer(path: path)
             tokenizerProblem = nil

@@ -18,6 +18,10 @@ public struct Verification {
         /// Tokens generated for each prompt, and how often each decoder runs it.
         public var generated = 100
         public var repeats = 2
+        /// Candidates that the sampler head scores for each mask; 0: the whole vocabulary.
+        public var shortlist = 32
+        /// Take a graft that was made for another file of the same shape.
+        public var trustsBase = false
         /// Tensors, layers and causes; without them only the text and the prompts are compared.
         public var examinesTensors = true
         /// Forward passes timed for T(rows); empty for none.
@@ -65,9 +69,9 @@ public struct Verification {
     /// - Parameters:
     ///   - text: `nil`: the reference writes the text itself, sampled at temperature 1.
     ///   - prompts: `nil`: beginnings of the text's windows.
-    ///   - grafts: a graft's file for each candidate that has one apart, by position; for the summary.
+    ///   - graft: a graft of all candidates; a candidate with a graft inside brings its own.
     public func run(
-        text: Text?, prompts: [Prompt]?, grafts: [Int: CandidateGraft] = [:]
+        text: Text?, prompts: [Prompt]?, graft: CandidateGraft? = nil
     ) throws -> FidelityReport {
         let referencePrecision: ActivationPrecision = reference.isQuantized ? options.precision : .float32
         let model = try reference.load(precision: referencePrecision, pool: pool, progress: progress)
@@ -83,7 +87,8 @@ public struct Verification {
         var results: [CandidateResult] = []
         for (index, candidate) in candidates.enumerated() {
             let examined = Examination(
-                verification: self, candidate: candidate, graft: grafts[index], referenceModel: model,
+                verification: self, candidate: candidate, graft: try graft ?? CandidateGraft(inside: candidate),
+                referenceModel: model,
                 model: models[index], sample: samples[index], plan: plan)
             results.append(try examined.run(prompts: encoded, tokens: tokens, text: sample))
         }
@@ -175,24 +180,5 @@ public struct Verification {
     func memory(of model: Transformer, context: Int) -> Int {
         let cache = TokenSequence.cacheBytes(model.configuration, capacity: context, precision: options.cache)
         return model.byteCount + (cache ?? 0)
-    }
-}
-
-/// A graft that belongs to a candidate, for the report and its diagnosis.
-public struct CandidateGraft {
-    public var path: String
-    /// Root mean square of each half of the sampler's first matrix: the one that reads the previous token's embedding,
-    /// the one that reads the mask's hidden row.
-    public var samplerHalves: (embedding: Double, hidden: Double)?
-    /// The decoders to compare, made on the candidate's own weights.
-    public var decoders: (Transformer) throws -> [DecoderChoice]
-
-    public init(
-        path: String, samplerHalves: (embedding: Double, hidden: Double)?,
-        decoders: @escaping (Transformer) throws -> [DecoderChoice]
-    ) {
-        self.path = path
-        self.samplerHalves = samplerHalves
-        self.decoders = decoders
     }
 }

@@ -2,7 +2,7 @@ import ModelGraph
 import TensorFiles
 
 /// Reads causes off a graft: halves of the sampler lost to a shared scale, drafts that nobody accepts.
-enum GraftDiagnosis {
+package enum GraftDiagnosis {
     /// Drafts that are hardly ever right: tokens per step within this of plain decoding's 1.
     private static let idle = 0.02
 

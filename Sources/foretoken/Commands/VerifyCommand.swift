@@ -23,6 +23,12 @@ struct VerifyCommand: ParsableCommand {
     @Option(help: "A graft of the candidates, for multi-token decoding.")
     var graft: String?
 
+    @Flag(help: "Take a graft that was made for another file of the same shape.")
+    var trustBase = false
+
+    @Option(help: "Candidates that the sampler head scores for each mask; 0: the whole vocabulary.")
+    var shortlist = 32
+
     @Option(help: "Text to compare on; without it the reference writes one itself.")
     var text: String?
 
@@ -87,7 +93,8 @@ struct VerifyCommand: ParsableCommand {
         let verification = try Verification(
             reference: Subject(path: reference), candidates: subjects, options: options(), pool: pool,
             progress: progress.handler)
-        let outcome = try verification.run(text: readText(), prompts: readPrompts())
+        let outcome = try verification.run(
+            text: readText(), prompts: readPrompts(), graft: try graft.map { try CandidateGraft(path: $0) })
         if let report { try ReportFile.write(outcome, to: report) }
         if common.json {
             try Console.json(outcome)
@@ -108,6 +115,8 @@ struct VerifyCommand: ParsableCommand {
         options.cache = cache.precision
         options.generated = generated
         options.repeats = repeats
+        options.shortlist = shortlist
+        options.trustsBase = trustBase
         options.command = (["foretoken"] + CommandLine.arguments.dropFirst()).joined(separator: " ")
         options.version = Foretoken.configuration.version
         options.machine = MachineDescription.processor
