@@ -5,6 +5,8 @@ import Foundation
 struct ByteSize: ExpressibleByArgument, Hashable {
     let bytes: Int
 
+    init(_ bytes: Int) { self.bytes = bytes }
+
     init?(argument: String) {
         let text = argument.filter { $0 != " " && $0 != "_" }.lowercased()
         let digits = text.prefix { $0.isNumber || $0 == "." }

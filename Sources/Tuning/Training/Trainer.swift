@@ -10,7 +10,7 @@ import TensorFiles
 /// Everything that a step draws depends on the seed and the step's number alone, and gradients are summed in the
 /// order of the batch: the result is the same for any number of threads, and after any interruption.
 public final class Trainer {
-    public let options: TuningOptions
+    public internal(set) var options: TuningOptions
     public let text: TrainingText
     /// Steps done.
     public private(set) var step = 0
@@ -24,7 +24,7 @@ public final class Trainer {
     /// The parameters that did best on the held-out slice, and how well.
     let best: Matrix
     private(set) var bestAcceptance: Double?
-    private(set) var bestStep = 0
+    public private(set) var bestStep = 0
     private let memory: MemoryPlan
     private let cost: TrainingCost
     private let workers: [Worker]
@@ -205,9 +205,7 @@ public final class Trainer {
         }
         return (
             losses,
-            Acceptance(
-                byDepth: withSampler.shares, byDepthWithoutSampler: without.shares,
-                tokensPerStep: withSampler.tokensPerStep, tokensPerStepWithoutSampler: without.tokensPerStep)
+            Acceptance(sampler: withSampler, base: without)
         )
     }
 

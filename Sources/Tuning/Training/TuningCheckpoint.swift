@@ -14,6 +14,8 @@ struct TuningCheckpoint {
         var bestAcceptance: Double?
         /// Of everything that the result depends on beside the options: model, start, text.
         var inputs: String
+        /// Places for masks in a sequence that the memory budget allowed.
+        var positions: Int
         var log: TuningLog
     }
 
@@ -52,7 +54,12 @@ struct TuningCheckpoint {
         var options = state.log.options
         // More steps may be asked for only where the schedule does not depend on them; the rest must be the same.
         if options.decay == .flat { options.steps = trainer.options.steps }
+        if trainer.options.steps == 0 { trainer.options.steps = options.steps }
         options.memory = trainer.options.memory
+        if state.positions != trainer.positions {
+            differences.append(
+                "memory allowed \(state.positions) places for masks in a sequence, now \(trainer.positions)")
+        }
         if options != trainer.options { differences.append("options differ: it had \(options)") }
         guard differences.isEmpty else { throw TuningError.otherRun(file: url.path, differences: differences) }
         let matrices = [

@@ -8,6 +8,7 @@ public struct TuningOptions: Hashable, Sendable, Codable {
         case flat
     }
 
+    /// 0: as many as the minutes given allow, found out during the first steps.
     public var steps = 2000
     /// Sequences of a step; the gradient is their average.
     public var batch = 4

@@ -13,7 +13,7 @@ public final class TuningRun {
     }
 
     public enum Ending: Hashable, Sendable {
-        case finished, outOfTime
+        case finished, outOfTime, interrupted
         case diverged(step: Int)
     }
 
@@ -26,15 +26,19 @@ public final class TuningRun {
         public var resumes: Bool
         /// How the model is called in the log.
         public var modelName: String
+        /// Asked between steps; `true` ends the run as if time were over.
+        public var shouldStop: @Sendable () -> Bool
 
         public init(
-            threads: Int, minutes: Double? = nil, checkpoint: URL? = nil, resumes: Bool = false, modelName: String
+            threads: Int, minutes: Double? = nil, checkpoint: URL? = nil, resumes: Bool = false, modelName: String,
+            shouldStop: @escaping @Sendable () -> Bool = { false }
         ) {
             self.threads = threads
             self.minutes = minutes
             self.checkpoint = checkpoint
             self.resumes = resumes
             self.modelName = modelName
+            self.shouldStop = shouldStop
         }
     }
 
@@ -89,11 +93,20 @@ public final class TuningRun {
         let start = clock.now
         func seconds() -> Double { secondsBefore + (clock.now - start).inSeconds }
         let deadline = settings.minutes.map { secondsBefore + 60 * $0 }
-        let options = trainer.options
+        let measuring = seconds() - secondsBefore
         var window = Window(started: seconds())
-        var highest = log.entries.first?.total
-        while trainer.step < options.steps {
+        let first = (step: trainer.step, seconds: seconds())
+        while trainer.options.steps == 0 || trainer.step < trainer.options.steps {
+            if settings.shouldStop() { return try end(.interrupted, seconds(), report) }
             if let deadline, seconds() >= deadline { return try end(.outOfTime, seconds(), report) }
+            if trainer.options.steps == 0, trainer.step == Self.probeSteps {
+                guard let deadline else {
+                    throw TuningError.invalidOption(name: "steps", value: "0", expected: "given, or minutes")
+                }
+                let perStep = (seconds() - first.seconds) / Double(Self.probeSteps - first.step)
+                setSteps(left: deadline - seconds(), perStep: perStep, measuring: measuring)
+            }
+            let options = trainer.options
             do {
                 window.add(try trainer.advance(), weights: options.weights)
             } catch TuningError.diverged(let step, _, _) {
@@ -105,8 +118,9 @@ public final class TuningRun {
                 log.entries.append(entry)
                 report(.step(entry, of: options.steps))
                 window = Window(started: seconds())
-                highest = highest ?? entry.total
-                if let highest, entry.total > 2 * highest { return .diverged(step: trainer.step) }
+                if let first = log.entries.first, entry.total > 2 * first.total {
+                    return .diverged(step: trainer.step)
+                }
             }
             if trainer.step % options.measureEvery == 0, !isLast, let measured = try trainer.measure() {
                 record(measured, seconds: seconds(), report)
@@ -115,6 +129,16 @@ public final class TuningRun {
             if trainer.step % options.checkpointEvery == 0, !isLast { try checkpoint() }
         }
         return try end(.finished, seconds(), report)
+    }
+
+    /// Steps after which their number is set when only minutes were given; the rate is still rising then.
+    static let probeSteps = 10
+
+    private func setSteps(left: Double, perStep: Double, measuring: Double) {
+        // Each measurement takes time that `measureEvery` steps must pay for.
+        let cost = perStep + measuring / Double(trainer.options.measureEvery)
+        trainer.options.steps = trainer.step + max(1, Int(0.97 * (left - measuring) / cost))
+        log.options.steps = trainer.options.steps
     }
 
     private func end(_ ending: Ending, _ seconds: Double, _ report: (Event) -> Void) throws -> Ending {
@@ -139,7 +163,7 @@ public final class TuningRun {
         try TuningCheckpoint.write(
             TuningCheckpoint.State(
                 step: trainer.step, bestStep: trainer.bestStep, bestAcceptance: trainer.bestAcceptance,
-                inputs: inputs, log: log), trainer, to: url)
+                inputs: inputs, positions: trainer.positions, log: log), trainer, to: url)
     }
 
     /// The steps since the last entry of the log.

@@ -1,13 +1,22 @@
 import ArgumentParser
 import Foundation
+import Kernels
 import ModelGraph
+import Runtime
 import TensorFiles
+import Tokenizers
 import Tuning
 
 struct TuneCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tune",
-        abstract: "Trains a graft (masks, gated LoRA, sampler) on the CPU, against the model that will run.")
+        abstract: "Trains a graft (masks, gated LoRA, sampler) on the CPU, against the model that will run.",
+        discussion: """
+            The graft learns from texts, from prompts with answers (JSON lines with `prompt` and `answer`; masks only \
+            after the prompt), or with --self from what the model itself writes after the prompts of --prompts, or \
+            after pieces of the texts. Beside the graft go OUTPUT.log.csv, OUTPUT.log.json, OUTPUT.svg, the model's \
+            own text in OUTPUT.self.jsonl, and while training OUTPUT.checkpoint, from which --resume goes on.
+            """)
 
     @Argument(help: "The base model: a Hub directory, .safetensors or .gguf of any type. It is not changed.")
     var model: String
@@ -15,99 +24,128 @@ struct TuneCommand: ParsableCommand {
     @Option(name: .long, parsing: .upToNextOption, help: "Text files, or .jsonl of prompts and answers.")
     var text: [String] = []
 
+    @Option(help: "JSON lines of prompts for --self.")
+    var prompts: String?
+
+    @Flag(name: .customLong("self"), help: "Learn from what the model itself writes.")
+    var selfText = false
+
+    @Option(help: "With --self: how many prompts to cut from the texts.")
+    var selfPrompts = 3000
+
+    @Option(help: "With --self: tokens of a prompt cut from the texts.")
+    var promptTokens = 64
+
+    @Option(help: "With --self: tokens to write after each prompt.")
+    var selfTokens = 224
+
+    @Option(help: "With --self: 0 for the most likely token, above to draw.")
+    var temperature = 0.0
+
     @Option(name: .shortAndLong, help: "The graft to write (.gguf).")
     var output: String
 
-    @Option(help: "Steps to train.") var steps = 2000
-    @Option(help: "End after this many minutes, with the best so far.") var minutes: Double?
-    @Option(help: "Masks: how many tokens a step may draft.") var masks = 8
-    @Option(help: "Rank of the low-rank factors.") var rank = 32
-    @Option(help: "Sequences a step.") var batch = 4
-    @Option(help: "Tokens of a sequence.") var window = 256
-    @Option(help: "Tokens of a sequence that get masks, at most.") var positions = 64
-    @Option(help: "Highest learning rate.") var rate = 2e-3
-    @Option(help: "Steps over which the rate rises.") var warmup = 100
-    @Option(help: "Learn from the base model's N most likely tokens instead of the true one.") var softTargets = 0
-    @Option(help: "Weights of the losses.") var loss = "base=1,sampler=1,latent=1"
-    @Option(help: "Windows set aside for measuring.") var heldOut = 16
-    @Option(help: "Steps between measurements.") var measureEvery = 250
-    @Option(help: "Fixes every draw.") var seed: UInt64 = 0
-    @Option(help: "Memory the run may take.") var maxMemory = ByteSize(argument: "4GiB")!
-    @Flag(help: "Go on from the checkpoint beside the output.") var resume = false
-    @Flag(help: "Overwrite the output.") var force = false
+    @Option(help: "A graft (.gguf) to start from, instead of a new one.")
+    var start: String?
+
+    @OptionGroup var training: TrainingArguments
+
+    @Flag(help: "Go on from OUTPUT.checkpoint.")
+    var resume = false
+
+    @Flag(help: "Replace files that exist.")
+    var force = false
+
     @OptionGroup var common: CommonOptions
 
+    func validate() throws {
+        if text.isEmpty, prompts == nil { throw ValidationError("give --text, or --prompts with --self") }
+        if prompts != nil, !selfText { throw ValidationError("--prompts needs --self; answers go into --text") }
+        if promptTokens < 1 || selfTokens < 4 || selfPrompts < 1 {
+            throw ValidationError("--self needs at least 1 prompt of 1 token and 4 tokens to write")
+        }
+    }
+
     func run() throws {
-        let graph = try ModelGraph.open(model).canonical()
-        var options = TuningOptions()
-        options.steps = steps
-        options.batch = batch
-        options.window = window
-        options.positions = positions
-        options.rate = rate
-        options.warmup = warmup
-        options.softTargets = softTargets
-        options.heldOut = heldOut
-        options.measureEvery = measureEvery
-        options.checkpointEvery = measureEvery
-        options.seed = seed
-        options.memory = maxMemory.bytes
-        for part in loss.split(separator: ",") {
-            let pair = part.split(separator: "=")
-            let value = pair.count == 2 ? Double(pair[1]) ?? 1 : 1
-            switch pair[0] {
-            case "base": options.weights.base = value
-            case "sampler": options.weights.sampler = value
-            case "latent": options.weights.latent = value
-            default: throw ValidationError("--loss \(part)")
-            }
-        }
-        var sequences: [TrainingSequence] = []
-        for file in text {
-            sequences += try TrainingData.read(URL(fileURLWithPath: file)) { _, _ in
-                throw ValidationError("text needs a tokenizer")
-            }
-        }
-        let data = try TrainingText(sequences, window: window, heldOut: heldOut, seed: seed)
-        let graft = try Graft(
-            new: Graft.Design(masks: masks, rank: rank, seed: seed), configuration: graph.configuration,
-            embeddingDeviation: 0.02, base: GraftBase(digest: "", configuration: graph.configuration))
         let url = URL(fileURLWithPath: output)
+        let files = TuningFiles(output: url)
+        if !resume, !force { try files.refuseExisting() }
+        let opened = try ModelGraph.open(model)
+        let graph = try opened.canonical()
+        let options = try training.options()
+        let sequences = try self.sequences(opened, files)
+        let data = try TrainingText(
+            sequences, window: options.window, heldOut: options.heldOut, seed: options.seed)
+        let graft = try startingGraft(opened, graph)
+        let flag = InterruptFlag()
         let run = try TuningRun(
             model: graph, graft: graft, text: data, options: options,
             settings: .init(
-                threads: common.threadCount, minutes: minutes, checkpoint: url.appendingPathExtension("checkpoint"),
-                resumes: resume, modelName: model))
-        let ending = try run.run { event in
-            switch event {
-            case .resumed(let step): Console.standardError("resumed at \(step)\n")
-            case .step(let entry, let total):
-                Console.standardError(
-                    String(
-                        format: "%d/%d %.0fs base %.3f sampler %.3f latent %.4f norm %.3f %.0f rows/s %.1f GMAC/s\n",
-                        entry.step, total, entry.seconds, entry.losses.base, entry.losses.sampler,
-                        entry.losses.latent, entry.gradientNorm, entry.rowsPerSecond,
-                        entry.multiplyAddsPerSecond * 1e-9))
-            case .measured(let measurement):
-                Console.standardError(
-                    String(
-                        format: "held out: base %.3f sampler %.3f latent %.4f tokens/step %.3f (%.3f) ",
-                        measurement.losses.base, measurement.losses.sampler, measurement.losses.latent,
-                        measurement.acceptance.tokensPerStep, measurement.acceptance.tokensPerStepWithoutSampler)
-                        + measurement.acceptance.byDepth.map { String(format: "%.3f", $0) }.joined(separator: " ")
-                        + "\n")
-            }
+                threads: common.threadCount, minutes: training.minutes, checkpoint: files.checkpoint,
+                resumes: resume, modelName: url.deletingPathExtension().lastPathComponent,
+                shouldStop: { flag.isRaised }))
+        let view = TuningView(quiet: common.quiet)
+        if !common.quiet {
+            Console.standardError(
+                "\(data.training.count) sequences, \(data.anchorCount) places for masks; \(run.log.parameters) "
+                    + "parameters; \(run.trainer.positions) places a sequence within the memory given\n")
         }
-        Console.standardError("\(ending), machine \(run.log.machineMultiplyAddsPerSecond ?? 0)\n")
-        let best = run.trainer.bestGraft()
-        let (metadata, tensors) = best.sidecar()
-        let plan = try OutputPlan.gguf(
-            tensors.map { TensorDeclaration($0) }, metadata: metadata, name: url.lastPathComponent)
-        let writer = try CheckpointWriter(
-            plan, folder: url.deletingLastPathComponent().path, options: .init(overwrites: force))
-        for index in plan.writingOrder { try writer.write(tensors[index]) }
-        try writer.finish()
-        try run.log.json.write(to: url.appendingPathExtension("log.json"))
-        try Data(run.log.csv.utf8).write(to: url.appendingPathExtension("log.csv"))
+        let ending = try run.run(view.show)
+        try files.write(run, type: training.type)
+        if common.json { try Console.json(TuningReport(run, ending, files)) }
+        switch ending {
+        case .diverged(let step):
+            throw TuningError.diverged(
+                step: step, loss: run.log.entries.last?.total ?? .nan, lastGood: run.trainer.bestStep)
+        case .interrupted:
+            if !common.quiet { Console.standardError("stopped; go on with --resume\n") }
+            throw ExitCode(130)
+        case .finished, .outOfTime:
+            if case .finished = ending { files.removeCheckpoint() }
+        }
+    }
+
+    private func startingGraft(_ opened: ModelGraph, _ graph: ModelGraph) throws -> Graft {
+        let digest = try opened.sourceDigest(
+            threads: common.threadCount, progress: ProgressLine(quiet: common.quiet).handler)
+        if let start {
+            var graft = try Graft(sidecar: GGUFFile(path: start))
+            try graft.checkBase(digest: digest, configuration: graph.configuration)
+            graft.base = GraftBase(digest: digest, configuration: graph.configuration)
+            return graft
+        }
+        return try TrainingStart.graft(
+            training.design, model: graph, base: GraftBase(digest: digest, configuration: graph.configuration))
+    }
+
+    private func sequences(_ opened: ModelGraph, _ files: TuningFiles) throws -> [TrainingSequence] {
+        if resume, selfText, FileManager.default.fileExists(atPath: files.selfText.path) {
+            return try TrainingData.read(files.selfText) { _, _ in [] }
+        }
+        // Opened only when a file holds text and not ids.
+        var tokenizer: Tokenizer?
+        func encode(_ text: String, _ start: Bool) throws -> [Int] {
+            let found = try tokenizer ?? Tokenizer(path: model)
+            tokenizer = found
+            return try found.encode(text, addSpecialTokens: start, parseSpecial: false)
+        }
+        var documents: [TrainingSequence] = []
+        for file in text { documents += try TrainingData.read(URL(fileURLWithPath: file), encode: encode) }
+        guard selfText else { return documents }
+        let language = try LanguageModel(
+            opened, path: model, pool: WorkerPool(threads: common.threadCount),
+            progress: ProgressLine(quiet: common.quiet).handler)
+        let starts: [[Int]]
+        if let prompts {
+            starts = try PromptReader(model: language).read(prompts: prompts).prompts.map(\.tokens)
+        } else {
+            starts = try SelfText.prompts(
+                from: documents, count: selfPrompts, length: promptTokens, start: language.tokenizer?.special.bos,
+                seed: training.seed)
+        }
+        let written = try SelfText(limit: selfTokens, temperature: temperature, seed: training.seed).write(
+            starts, with: language, progress: ProgressLine(quiet: common.quiet).handler)
+        try TrainingData.write(written, to: files.selfText)
+        return written
     }
 }
