@@ -1,4 +1,7 @@
 import Foundation
+import Kernels
+import ModelGraph
+import TensorFiles
 import TestSupport
 import Testing
 import Tuning
@@ -43,7 +46,7 @@ struct TrainingDataTests {
 
     @Test("a bad line is named by its number", arguments: ["{", "[1]", "{\"prompt\": \"a\"}", "{\"text\": 3}"])
     func badLine(line: String) throws {
-        try withFile("a.jsonl", "{\"text\": \"x\"}\n\(line)\n") { url in
+        _ = try withFile("a.jsonl", "{\"text\": \"x\"}\n\(line)\n") { url in
             #expect {
                 try TrainingData.read(url, encode: encode)
             } throws: {
@@ -96,5 +99,28 @@ struct TrainingDataTests {
         #expect(throws: TuningError.textTooShort(longest: 100, sequences: 2)) {
             try SelfText.prompts(from: documents, count: 1, length: 101, start: nil, seed: 0)
         }
+    }
+
+    @Test(
+        "the model's own text is what the reference implementation writes",
+        .enabled(if: TestFiles.hasShared, "shared oracles are absent"),
+        arguments: ["llama", "llama3", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "olmo2"])
+    func ownText(family: String) throws {
+        let folder = TestFiles.shared("oracles/\(family)")
+        let expected = try Checkpoint.open(folder.appendingPathComponent("expected.safetensors").path)
+        func ids(_ name: String) throws -> [Int] {
+            let tensor = try #require(expected[name])
+            return try tensor.floats(rows: 0..<tensor.rowCount).map { Int($0) }
+        }
+        let prompt = try ids("tokens")
+        let greedy = try ids("greedy")
+        let graph = try ModelGraph.open(folder.path).canonical()
+        // Prompts of several lengths in one batch: the others must not disturb the one that is compared.
+        let written = try SelfText(limit: greedy.count).write(
+            [prompt, Array(prompt.prefix(20)), Array(prompt.prefix(47))], batchedWith: graph, threads: 2)
+        #expect(written.count == 3)
+        #expect(written[0].tokens.map(Int.init) == prompt + greedy)
+        #expect(written[0].firstAnchor == prompt.count - 1)
+        #expect(written[1].tokens.count == 20 + greedy.count)
     }
 }

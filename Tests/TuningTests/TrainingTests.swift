@@ -76,19 +76,17 @@ struct TrainingTests {
         return values
     }
 
-    @Test("lowers every loss and raises acceptance on text it never saw")
+    @Test("lowers every loss")
     func learns() throws {
         var options = Self.options(steps: 150)
         options.measureEvery = 150
-        options.rate = 5e-3
         let (run, ending) = try Self.run(options)
         #expect(ending == .finished)
-        let first = try #require(run.log.measurements.first)
-        let last = try #require(run.log.measurements.last)
-        #expect(last.losses.base < 0.9 * first.losses.base)
-        #expect(last.losses.sampler < 0.9 * first.losses.sampler)
-        #expect(last.losses.latent < 0.9 * first.losses.latent)
-        #expect(last.acceptance.tokensPerStep > first.acceptance.tokensPerStep)
+        let first = try #require(run.log.entries.first).losses
+        let last = try #require(run.log.entries.last).losses
+        #expect(last.base < 0.8 * first.base)
+        #expect(last.sampler < 0.8 * first.sampler)
+        #expect(last.latent < 0.8 * first.latent)
     }
 
     @Test("gives the same bits for one thread and for three")

@@ -1,3 +1,4 @@
+import Foundation
 import ModelGraph
 
 /// Rows through the unembedding to a cross-entropy and back, a tile of rows at a time: logits of a whole sequence
@@ -56,6 +57,16 @@ final class CrossEntropyPass {
             for row in 0..<range.count { best.append(RowKernels.argmax(logits.view.row(row))) }
         }
         return best
+    }
+
+    /// The logits of one row, scaled and capped as the model has them.
+    func logits(_ row: MatrixView) throws -> [Float] {
+        logits.reshape(1, model.configuration.vocabularySize)
+        try model.unembedding.apply(row, into: logits.view, scratch: tile)
+        return logits.values.map { value in
+            let scaled = value * scale
+            return cap > 0 ? cap * tanh(scaled / cap) : scaled
+        }
     }
 
     /// The `count` most likely tokens of each row and their probabilities among themselves.

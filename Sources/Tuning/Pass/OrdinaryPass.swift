@@ -11,7 +11,8 @@ final class OrdinaryPass {
     /// After the final norm, [n, d].
     let hidden = Matrix()
 
-    private let x = Matrix(), h = Matrix(), q = Matrix(), y = Matrix(), gate = Matrix(), up = Matrix()
+    private let x = Matrix(), h = Matrix(), q = Matrix(), y = Matrix(), attended = Matrix(), gate = Matrix(),
+        up = Matrix()
     private let reciprocal = Matrix(), scores = Matrix(), tile: Matrix, none = Matrix()
     private static let chunk = 64
 
@@ -23,16 +24,28 @@ final class OrdinaryPass {
         values = model.layers.map { _ in Matrix() }
     }
 
+    /// A whole sequence.
     func run(_ tokens: [Int32]) throws {
+        try run(tokens, positions: (0..<tokens.count).map(Int32.init)) { index, queries, output in
+            attend(
+                queries, keys[index], values[index], window: model.configuration.layers[index].slidingWindow,
+                into: output)
+        }
+    }
+
+    /// Rows whose attention the caller computes: given the layer and its queries, with the rows' own keys and values
+    /// in `keys` and `values`.
+    func run(
+        _ tokens: [Int32], positions: [Int32], attend: (_ layer: Int, _ queries: Matrix, _ output: Matrix) -> Void
+    ) throws {
         let c = model.configuration
         let n = tokens.count
-        let positions = (0..<n).map(Int32.init)
         x.reshape(n, c.hiddenSize)
         h.reshape(n, c.hiddenSize)
         y.reshape(n, c.hiddenSize)
         gate.reshape(n, c.feedForwardSize)
         up.reshape(n, c.feedForwardSize)
-        let attended = Matrix(n, model.queryWidth)
+        attended.reshape(n, model.queryWidth)
         for (row, token) in tokens.enumerated() { try model.embedding.copyRow(Int(token), into: x.view.row(row)) }
         if c.embeddingScale != 1 { RowKernels.scale(x.view, by: Float(c.embeddingScale), into: x.view) }
         for (index, layer) in model.layers.enumerated() {
@@ -52,7 +65,7 @@ final class OrdinaryPass {
                         interleaved: c.rotaryOrder == .interleaved, forward: true)
                 }
             }
-            attend(keys[index], values[index], window: c.layers[index].slidingWindow, into: attended)
+            attend(index, q, attended)
             try linear(layer, .attentionOutput, attended.view, y)
             addHalf(layer.norms[.postAttentionNorm])
             let middle = normed(x, layer.norms[.feedForwardNorm])
@@ -97,7 +110,7 @@ final class OrdinaryPass {
         RowKernels.add(y.view, scale: Float(model.configuration.residualScale), to: x.view)
     }
 
-    private func attend(_ keys: Matrix, _ values: Matrix, window: Int?, into output: Matrix) {
+    private func attend(_ q: Matrix, _ keys: Matrix, _ values: Matrix, window: Int?, into output: Matrix) {
         let c = model.configuration
         let n = keys.rows
         let group = c.headCount / c.keyValueHeadCount

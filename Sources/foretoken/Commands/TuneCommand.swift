@@ -73,7 +73,7 @@ struct TuneCommand: ParsableCommand {
         let opened = try ModelGraph.open(model)
         let graph = try opened.canonical()
         let options = try training.options()
-        let sequences = try self.sequences(opened, files)
+        let sequences = try self.sequences(opened, graph, files)
         let data = try TrainingText(
             sequences, window: options.window, heldOut: options.heldOut, seed: options.seed)
         let graft = try startingGraft(opened, graph)
@@ -106,8 +106,7 @@ struct TuneCommand: ParsableCommand {
     }
 
     private func startingGraft(_ opened: ModelGraph, _ graph: ModelGraph) throws -> Graft {
-        let digest = try opened.sourceDigest(
-            threads: common.threadCount, progress: ProgressLine(quiet: common.quiet).handler)
+        let digest = ""
         if let start {
             var graft = try Graft(sidecar: GGUFFile(path: start))
             try graft.checkBase(digest: digest, configuration: graph.configuration)
@@ -118,7 +117,20 @@ struct TuneCommand: ParsableCommand {
             training.design, model: graph, base: GraftBase(digest: digest, configuration: graph.configuration))
     }
 
-    private func sequences(_ opened: ModelGraph, _ files: TuningFiles) throws -> [TrainingSequence] {
+    private func prompts(_ documents: [TrainingSequence], _ tokenizer: Tokenizer) throws -> [[Int]] {
+        if let prompts {
+            return try PromptFile.read(URL(fileURLWithPath: prompts)).map {
+                try tokenizer.encode($0.text, addSpecialTokens: true, parseSpecial: false)
+            }
+        }
+        return try SelfText.prompts(
+            from: documents, count: selfPrompts, length: promptTokens, start: tokenizer.special.bos,
+            seed: training.seed)
+    }
+
+    private func sequences(_ opened: ModelGraph, _ graph: ModelGraph, _ files: TuningFiles) throws
+        -> [TrainingSequence]
+    {
         if resume, selfText, FileManager.default.fileExists(atPath: files.selfText.path) {
             return try TrainingData.read(files.selfText) { _, _ in [] }
         }
@@ -132,19 +144,19 @@ struct TuneCommand: ParsableCommand {
         var documents: [TrainingSequence] = []
         for file in text { documents += try TrainingData.read(URL(fileURLWithPath: file), encode: encode) }
         guard selfText else { return documents }
-        let language = try LanguageModel(
-            opened, path: model, pool: WorkerPool(threads: common.threadCount),
-            progress: ProgressLine(quiet: common.quiet).handler)
-        let starts: [[Int]]
-        if let prompts {
-            starts = try PromptReader(model: language).read(prompts: prompts).prompts.map(\.tokens)
-        } else {
-            starts = try SelfText.prompts(
-                from: documents, count: selfPrompts, length: promptTokens, start: language.tokenizer?.special.bos,
-                seed: training.seed)
-        }
-        let written = try SelfText(limit: selfTokens, temperature: temperature, seed: training.seed).write(
-            starts, with: language, progress: ProgressLine(quiet: common.quiet).handler)
+        let starts = try self.prompts(documents, tokenizer ?? Tokenizer(path: model))
+        let special = try (tokenizer ?? Tokenizer(path: model)).special
+        let writer = SelfText(
+            limit: selfTokens, temperature: temperature, seed: training.seed,
+            endTokens: special.endOfGeneration.union([special.eos, special.eot, special.eom].compactMap { $0 }))
+        let progress = ProgressLine(quiet: common.quiet).handler
+        let floatBytes = graph.tensors.values.reduce(0) { $0 + 4 * $1.elementCount }
+        let written =
+            floatBytes <= training.maxMemory.bytes / 2
+            ? try writer.write(starts, batchedWith: graph, threads: common.threadCount, progress: progress)
+            : try writer.write(
+                starts, with: LanguageModel(opened, path: model, pool: WorkerPool(threads: common.threadCount)),
+                progress: progress)
         try TrainingData.write(written, to: files.selfText)
         return written
     }
