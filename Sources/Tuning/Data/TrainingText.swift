@@ -25,7 +25,12 @@ public struct TrainingText: Sendable {
     ///   - sequences: documents, or prompts with their answers.
     ///   - window: tokens of a training sequence; longer ones are cut.
     ///   - heldOut: how many windows to set aside: whole sequences when there are many, else the ends of long ones.
-    public init(_ sequences: [TrainingSequence], window: Int, heldOut count: Int, seed: UInt64) throws {
+    ///   - measuring: what to measure on instead; nothing is then set aside.
+    public init(
+        _ sequences: [TrainingSequence], window: Int, heldOut: Int, seed: UInt64,
+        measuring: [TrainingSequence] = []
+    ) throws {
+        let count = measuring.isEmpty ? heldOut : 0
         var usable = sequences.filter { $0.anchorCount > 0 }
         guard !usable.isEmpty else {
             throw TuningError.textTooShort(
@@ -53,7 +58,7 @@ public struct TrainingText: Sendable {
             }
         }
         training = usable.filter { $0.anchorCount > 0 }
-        self.heldOut = held.map { Self.prefix($0, window) }.filter { $0.anchorCount > 0 }
+        self.heldOut = (held + measuring).map { Self.prefix($0, window) }.filter { $0.anchorCount > 0 }
         var sum = 0
         cumulative = training.map {
             sum += $0.anchorCount

@@ -48,6 +48,12 @@ struct TuneCommand: ParsableCommand {
     @Option(help: "A graft (.gguf) to start from, instead of a new one.")
     var start: String?
 
+    @Flag(help: "Accept a --start that does not say it was made for this model, when shapes agree.")
+    var trustBase = false
+
+    @Option(help: "Measure on this file (as --text) instead of a slice of the training text.")
+    var measureOn: String?
+
     @OptionGroup var training: TrainingArguments
 
     @Flag(help: "Go on from OUTPUT.checkpoint.")
@@ -74,8 +80,12 @@ struct TuneCommand: ParsableCommand {
         let graph = try opened.canonical()
         let options = try training.options()
         let sequences = try self.sequences(opened, graph, files)
+        let measuring = try measureOn.map { [tokens = TextEncoder(model: model)] in
+            try TrainingData.read(URL(fileURLWithPath: $0), encode: tokens.encode)
+        }
         let data = try TrainingText(
-            sequences, window: options.window, heldOut: options.heldOut, seed: options.seed)
+            sequences, window: options.window, heldOut: options.heldOut, seed: options.seed,
+            measuring: measuring ?? [])
         let graft = try startingGraft(opened, graph)
         let flag = InterruptFlag()
         let run = try TuningRun(
@@ -106,10 +116,11 @@ struct TuneCommand: ParsableCommand {
     }
 
     private func startingGraft(_ opened: ModelGraph, _ graph: ModelGraph) throws -> Graft {
-        let digest = ""
+        let digest = try opened.sourceDigest(
+            threads: common.threadCount, progress: ProgressLine(quiet: common.quiet).handler)
         if let start {
             var graft = try Graft(sidecar: GGUFFile(path: start))
-            try graft.checkBase(digest: digest, configuration: graph.configuration)
+            try graft.checkBase(digest: digest, configuration: graph.configuration, trusted: trustBase)
             graft.base = GraftBase(digest: digest, configuration: graph.configuration)
             return graft
         }
@@ -134,18 +145,14 @@ struct TuneCommand: ParsableCommand {
         if resume, selfText, FileManager.default.fileExists(atPath: files.selfText.path) {
             return try TrainingData.read(files.selfText) { _, _ in [] }
         }
-        // Opened only when a file holds text and not ids.
-        var tokenizer: Tokenizer?
-        func encode(_ text: String, _ start: Bool) throws -> [Int] {
-            let found = try tokenizer ?? Tokenizer(path: model)
-            tokenizer = found
-            return try found.encode(text, addSpecialTokens: start, parseSpecial: false)
-        }
+        let encoder = TextEncoder(model: model)
         var documents: [TrainingSequence] = []
-        for file in text { documents += try TrainingData.read(URL(fileURLWithPath: file), encode: encode) }
+        for file in text {
+            documents += try TrainingData.read(URL(fileURLWithPath: file), encode: encoder.encode)
+        }
         guard selfText else { return documents }
-        let starts = try self.prompts(documents, tokenizer ?? Tokenizer(path: model))
-        let special = try (tokenizer ?? Tokenizer(path: model)).special
+        let starts = try self.prompts(documents, encoder.tokenizer())
+        let special = try encoder.tokenizer().special
         let writer = SelfText(
             limit: selfTokens, temperature: temperature, seed: training.seed,
             endTokens: special.endOfGeneration.union([special.eos, special.eot, special.eom].compactMap { $0 }))
@@ -159,5 +166,23 @@ struct TuneCommand: ParsableCommand {
                 progress: progress)
         try TrainingData.write(written, to: files.selfText)
         return written
+    }
+}
+
+/// A tokenizer that is opened only when a file holds text and not ids.
+private final class TextEncoder {
+    private let model: String
+    private var opened: Tokenizer?
+
+    init(model: String) { self.model = model }
+
+    func tokenizer() throws -> Tokenizer {
+        let tokenizer = try opened ?? Tokenizer(path: model)
+        opened = tokenizer
+        return tokenizer
+    }
+
+    func encode(_ text: String, _ start: Bool) throws -> [Int] {
+        try tokenizer().encode(text, addSpecialTokens: start, parseSpecial: false)
     }
 }
