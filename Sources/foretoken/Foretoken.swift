@@ -9,6 +9,7 @@ struct Foretoken: AsyncParsableCommand {
         subcommands: [
             InspectCommand.self,
             CheckCommand.self,
+            ConvertCommand.self,
             TokenizeCommand.self,
             GraftCommand.self,
             UngraftCommand.self,

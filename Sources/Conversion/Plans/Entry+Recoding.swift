@@ -9,7 +9,8 @@ extension ConversionPlan.Entry {
     public static func recoding(
         _ tensor: Tensor, as name: String, to type: ElementType, role: TensorRole?, steps: [String] = []
     ) throws -> ConversionPlan.Entry {
-        let fate = ([tensor.type == type ? "\(type.rawValue) kept" : "\(tensor.type.rawValue) to \(type.rawValue)"] + steps)
+        let fate =
+            ([tensor.type == type ? "\(type.rawValue) kept" : "\(tensor.type.rawValue) to \(type.rawValue)"] + steps)
             .joined(separator: ", ")
         if tensor.type == type { return try .init(copying: tensor, as: name, role: role, fate: fate) }
         guard BlockCodec.canDecode(tensor.type), BlockCodec.canEncode(type, .nearest) else {

@@ -34,7 +34,8 @@ public struct GGUFPlan {
         let target = try graph.prepared(for: .gguf, architecture)
         var entries = try target.ggufRotaryTensors(as: architecture).map { role, factors in
             let tensor = try vector(factors, name: architecture.name(of: role, in: .gguf) ?? role.description)
-            return try ConversionPlan.Entry(copying: tensor, as: tensor.name, role: role, fate: "from the configuration")
+            return try ConversionPlan.Entry(
+                copying: tensor, as: tensor.name, role: role, fate: "from the configuration")
         }
         for (role, tensor) in target.inSourceOrder(graph) where role.part.isWeight {
             guard let name = architecture.name(of: role, in: .gguf) else {
@@ -52,7 +53,8 @@ public struct GGUFPlan {
     }
 
     private func vector(_ values: [Float], name: String) throws -> Tensor {
-        let bytes = values.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> ($0 * 8)) } }
+        let bytes = values.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> ($0 * 8)) }
+        }
         guard let tensor = Tensor(name: name, shape: [values.count], type: .f32, source: MemorySource(bytes)) else {
             throw ConversionError.invalid("\(name): \(values.count) factors")
         }

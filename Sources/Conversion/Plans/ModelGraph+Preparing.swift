@@ -6,9 +6,10 @@ extension ModelGraph {
     /// The graph rewritten to what a dialect stores: its row order, its norm offset, its fused projections.
     public func prepared(for dialect: Dialect, _ architecture: Architecture) throws -> ModelGraph {
         var graph = self
-        let nameless = Set(graph.tensors.keys.map(\.part).filter { part in
-            architecture.name(of: TensorRole(part, block: 0), in: dialect) == nil && part.isWeight
-        })
+        let nameless = Set(
+            graph.tensors.keys.map(\.part).filter { part in
+                architecture.name(of: TensorRole(part, block: 0), in: dialect) == nil && part.isWeight
+            })
         if nameless.contains(where: { $0.fusedParts != nil }) { graph = try GraphPass.splitFused(graph) }
         let fusable = TensorRole.Part.allCases.filter { part in
             part.fusedParts.map { pieces in
@@ -70,7 +71,8 @@ extension ModelGraph {
     /// A name for people: what the configuration or the folder is called.
     public var displayName: String {
         if let name = origin?.metadata?["general.name"]?.string { return name }
-        if let name = origin?.config?[path: "_name_or_path"]?.stringValue, let last = name.split(separator: "/").last {
+        if let name = origin?.config?[path: "_name_or_path"]?.stringValue, let last = name.split(separator: "/").last
+        {
             return String(last)
         }
         return URL(fileURLWithPath: origin?.folder ?? "model").standardizedFileURL.lastPathComponent

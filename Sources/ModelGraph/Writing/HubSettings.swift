@@ -71,7 +71,8 @@ extension ModelGraph {
         case .longRope(let short, let long, let context):
             return .object([
                 "rope_type": .string("longrope"), "short_factor": .array(short.map { .number($0) }),
-                "long_factor": .array(long.map { .number($0) }), "original_max_position_embeddings": .integer(context),
+                "long_factor": .array(long.map { .number($0) }),
+                "original_max_position_embeddings": .integer(context),
                 "attention_factor": .number(rotary.magnitude),
             ])
         case .yarn(let factor, let context, let fast, let slow, _):

@@ -1,0 +1,51 @@
+import Foundation
+public import ModelGraph
+public import TensorFiles
+
+/// A conversion as asked for: what becomes what, where, in which types.
+public struct ConversionRequest: Sendable {
+    public enum Format: String, Sendable, CaseIterable { case gguf, safetensors }
+
+    public var model: String
+    public var output: String
+    /// `nil`: by the output's name, GGUF for `*.gguf` and a Hub directory for anything else.
+    public var format: Format?
+    public var types: TypeChoice = .kept
+    public var maximumShardSize: Int?
+    public var architecture: Architecture?
+    /// The weights may be missing: a plan can be made, but not carried out.
+    public var isDryRun = false
+    public var threads = 2
+
+    public init(model: String, output: String) {
+        self.model = model
+        self.output = output
+    }
+
+    /// Reads headers, checks everything that can be checked, and says what will be written where.
+    ///
+    /// With `isDryRun` the digest of the source, for which every tensor must be read, is a row of zeros.
+    public func planned(progress: ProgressHandler? = nil) throws -> (plan: ConversionPlan, folder: String) {
+        let graph = try ModelGraph.open(
+            model, architecture: architecture, weights: isDryRun ? .mayBeAbsent : .required)
+        let digest =
+            isDryRun
+            ? graph.statedSourceDigest ?? String(repeating: "0", count: 32)
+            : try graph.sourceDigest(threads: threads, progress: progress)
+        return try planned(graph, sourceDigest: digest)
+    }
+
+    private func planned(_ graph: ModelGraph, sourceDigest: String) throws -> (plan: ConversionPlan, folder: String) {
+        switch format ?? (output.hasSuffix(".gguf") ? .gguf : .safetensors) {
+        case .gguf:
+            let url = URL(fileURLWithPath: output)
+            let plan = GGUFPlan(
+                graph, types: types, name: url.lastPathComponent, maximumShardSize: maximumShardSize,
+                sourceDigest: sourceDigest)
+            return (try plan.plan(), url.deletingLastPathComponent().path)
+        case .safetensors:
+            let plan = HubPlan(graph, types: types, maximumShardSize: maximumShardSize, sourceDigest: sourceDigest)
+            return (try plan.plan(), output)
+        }
+    }
+}
