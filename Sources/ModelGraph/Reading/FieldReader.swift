@@ -12,7 +12,7 @@ struct FieldReader {
     }
 
     mutating func report(_ rule: ModelProblem.Rule, _ subject: String, _ message: String) {
-        let problem = ModelProblem(rule, subject, message)
+        let problem = ModelProblem(rule, settings.spelled(subject), message)
         if !problems.contains(problem) { problems.append(problem) }
     }
 

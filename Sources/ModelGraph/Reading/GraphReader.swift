@@ -81,7 +81,7 @@ struct GraphReader {
         }
         let architecture = try Architecture.find(
             gguf: name, family: metadata["foretoken.family"]?.string, file: path, among: families)
-        let settings = Settings(gguf: metadata, architecture: name, file: path)
+        let settings = Settings(gguf: checkpoint, architecture: name)
         let (found, wrong) = architecture.configuration(from: settings)
         var problems = wrong
         guard var configuration = found else { throw ModelError.problems(file: path, problems) }

@@ -21,11 +21,14 @@ extension Settings {
     /// Lists longer than this are no settings of a model but its vocabulary.
     static let longestList = 8192
 
-    public init(gguf metadata: GGUFMetadata, architecture: String, file: String) {
-        self.init(gguf: architecture, file: file) { key in
+    public init(gguf checkpoint: Checkpoint, architecture: String) {
+        let metadata = checkpoint.gguf ?? GGUFMetadata()
+        self.init(gguf: architecture, file: checkpoint.path) { key in
             metadata[key].map { Setting($0) }
         } count: { key in
             metadata[key]?.array?.count
+        } rows: { name in
+            checkpoint[name]?.shape.first
         }
     }
 }

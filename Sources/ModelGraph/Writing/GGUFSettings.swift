@@ -18,7 +18,9 @@ extension ModelGraph {
         metadata["general.architecture"] = .string(name)
         for field in FieldName.beforeRotary { write(field.rawValue, isReal: field.isReal) }
         for (rule, rotary) in zip(architecture.rotaries, configuration.rotaries) {
-            if rule.scaledInGGUF == true { scaling(rotary).forEach { set($0.key, $0.value) } }
+            if rule.scaledInGGUF == true {
+                for (key, value) in scaling(rotary) { set(key, value) }
+            }
             if let (names, value) = writer.written(rule.base, value: rotary.base) {
                 for name in names { set(name, .float32(Float(value))) }
             }

@@ -61,10 +61,8 @@ extension ModelOrigin {
         switch dialect {
         case .hub: config.map { Settings(hub: $0, file: folder + "/config.json") }
         case .gguf:
-            metadata.flatMap { metadata in
-                metadata["general.architecture"]?.string.map {
-                    Settings(gguf: metadata, architecture: $0, file: path)
-                }
+            checkpoint.flatMap { checkpoint in
+                checkpoint.gguf?["general.architecture"]?.string.map { Settings(gguf: checkpoint, architecture: $0) }
             }
         }
     }
