@@ -10,6 +10,8 @@ public enum ConversionError: DescribedError, Equatable {
     case noCodec(tensor: String, from: ElementType, to: ElementType)
     /// The target format cannot hold the type.
     case unfitType(ElementType, format: String)
+    /// The tokenizer has tokens that the embedding has no row for. (CV-02)
+    case vocabulary(file: String, tokens: Int, rows: Int)
     /// `--part I/N` files that do not belong together. (PT-01 to PT-05)
     case parts(rule: String, reason: String)
 
@@ -28,6 +30,9 @@ public enum ConversionError: DescribedError, Equatable {
         case .noCodec(let tensor, let from, let to):
             "\(tensor): \(from.rawValue) cannot be turned into \(to.rawValue)"
         case .unfitType(let type, let format): "\(format) cannot hold \(type.rawValue); choose another --type"
+        case .vocabulary(let file, let tokens, let rows):
+            "\(file): the tokenizer has \(tokens) tokens, but the embedding only \(rows) rows; resize the embedding, or "
+                + "use the tokenizer that belongs to this model [CV-02]"
         case .parts(let rule, let reason): "\(reason) [\(rule)]"
         }
     }

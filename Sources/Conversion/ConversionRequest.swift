@@ -39,13 +39,20 @@ public struct ConversionRequest: Sendable {
         switch format ?? (output.hasSuffix(".gguf") ? .gguf : .safetensors) {
         case .gguf:
             let url = URL(fileURLWithPath: output)
-            let plan = GGUFPlan(
+            let tokenizer = try SourceTokenizer(graph)
+            let planner = GGUFPlan(
                 graph, types: types, name: url.lastPathComponent, maximumShardSize: maximumShardSize,
-                sourceDigest: sourceDigest)
-            return (try plan.plan(), url.deletingLastPathComponent().path)
+                vocabulary: tokenizer.metadata, sourceDigest: sourceDigest)
+            var plan = try planner.plan()
+            plan.notes += tokenizer.notes
+            return (plan, url.deletingLastPathComponent().path)
         case .safetensors:
-            let plan = HubPlan(graph, types: types, maximumShardSize: maximumShardSize, sourceDigest: sourceDigest)
-            return (try plan.plan(), output)
+            let (files, notes) = try SourceTokenizer.hubFiles(graph)
+            let planner = HubPlan(
+                graph, types: types, maximumShardSize: maximumShardSize, sideFiles: files, sourceDigest: sourceDigest)
+            var plan = try planner.plan()
+            plan.notes += notes
+            return (plan, output)
         }
     }
 }

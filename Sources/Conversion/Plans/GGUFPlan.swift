@@ -79,7 +79,10 @@ public struct GGUFPlan {
         metadata["foretoken.family"] = .string(architecture.family)
         if let sourceDigest { metadata[ModelGraph.sourceDigestKey] = .string(sourceDigest) }
         if graph.origin?.dialect == .hub, let config = graph.origin?.config {
-            metadata[HubMemory.configKey] = .string(config.json)
+            metadata[HubMemory.configKey] = .string(HubMemory.text(of: "config.json", graph) ?? config.json)
+            if let text = HubMemory.text(of: "generation_config.json", graph) {
+                metadata[HubMemory.generationKey] = .string(text)
+            }
             HubMemory.remember(typesOf: graph, in: &metadata)
         }
         return metadata

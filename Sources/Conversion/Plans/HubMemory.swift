@@ -7,10 +7,18 @@ import TensorFiles
 enum HubMemory {
     /// The text of `config.json`.
     static let configKey = "foretoken.hub.config"
+    /// The text of `generation_config.json`.
+    static let generationKey = "foretoken.hub.generation_config"
     /// Element type of most tensors, and the names and types of the others.
     static let typeKey = "foretoken.hub.type"
     static let otherNamesKey = "foretoken.hub.other_types.names"
     static let otherTypesKey = "foretoken.hub.other_types.types"
+
+    /// The text of a file of the Hub directory, if it is small and text.
+    static func text(of name: String, _ graph: ModelGraph) -> String? {
+        guard let file = try? graph.origin?.checkpoint?.sideFile(name), file.byteCount <= 1 << 16 else { return nil }
+        return file.withBytes { $0.text }
+    }
 
     static func remember(typesOf graph: ModelGraph, in metadata: inout GGUFMetadata) {
         var elements: [ElementType: Int] = [:]
