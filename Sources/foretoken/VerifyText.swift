@@ -24,7 +24,7 @@ enum VerifyText {
                 let name = decoder.masks > 0 ? "\(decoder.name) \(decoder.masks)" : decoder.name
                 lines.append(
                     "  "
-                        + name.padding(toLength: max(11, name.count), withPad: " ", startingAt: 0)
+                        + name.padding(toLength: max(12, name.count + 1), withPad: " ", startingAt: 0)
                         + String(
                             format: "%.3f tokens/step  %.1f tokens/s  %.3f× (%.3f … %.3f)", decoder.acceptance,
                             decoder.tokensPerSecond, decoder.speedup, decoder.speedupLow, decoder.speedupHigh))
