@@ -154,6 +154,7 @@ FT_AVX2_INLINE void panel_product(
         size_t blocks = ft_min_size(FT_CHUNK, columns - c * FT_CHUNK) / FT_BLOCK;
         ft_unpack_codes_avx2(s, panel, blocks, &w);
         const uint8_t *scales = panel + blocks * 32 * (size_t)(s.low + s.high);
+        ft_fetch_ahead(scales, ft_scale_bytes(t, 8, 8));
         if (s.is_super)
             ft_unpack_super_scales_avx2(s, scales, &w);
         else

@@ -7,13 +7,13 @@
 
 // One instruction multiplies four unsigned codes of each of 16 rows with four activations and adds the products in 32
 // bits, exactly, whatever the codes' width: signed codes are moved up by 128. So all that differs between types is how
-// codes come out of their planes. Up to 8 rows of activations share a pass over the codes, which are unpacked in
-// registers; for more rows they are unpacked once a chunk into the first-level cache.
+// codes come out of their planes. Up to 9 rows of activations share a pass over the codes, which are unpacked in
+// registers; for more rows those that take more than a mask are unpacked once a chunk into the first-level cache.
 
 #define INLINE __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c"), always_inline)) static inline
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")))
 
-enum { TILE = 8, LANES = 16 };
+enum { TILE = 9, LANES = 16 };
 
 // What the kernels must know of a type when they are compiled.
 typedef struct {
@@ -24,6 +24,7 @@ typedef struct {
     int sub_block;
     bool signed_scale, nibble_minimum;
     bool ready; // codes were unpacked: 8 vectors of bytes a block
+    bool fetch; // asks for the weights ahead while it goes
 } shape;
 
 INLINE __m512i plane_quad(const uint8_t *plane, int bits, int quad) {
@@ -103,6 +104,8 @@ INLINE void block_tile(
     __m512i table = table_of(s);
     for (size_t b = 0; b < blocks; b++) {
         __m512i sums[TILE];
+        if (s.fetch)
+            ft_fetch_ahead(codes + b * block_bytes(s), block_bytes(s));
         for (int r = 0; r < tile; r++)
             sums[r] = minus_offset_sums(s, &x[r], b);
         add_quads(s, tile, 0, 8, codes + b * block_bytes(s), table, q, b, sums);
@@ -149,6 +152,8 @@ INLINE void super_tile(
         for (int half = 0; half < 2; half++) {
             int sub = 2 * p + half, quad = sub * quads % 8;
             size_t b = (size_t)(sub * quads / 8);
+            if (s.fetch && quad == 0)
+                ft_fetch_ahead(codes + b * block_bytes(s), block_bytes(s));
             __m512i scale = _mm512_srai_epi32(half ? pair : _mm512_slli_epi32(pair, 16), 16), inner[TILE];
             for (int r = 0; r < tile; r++)
                 inner[r] = _mm512_setzero_si512();
@@ -191,46 +196,55 @@ INLINE void tile_rows(
 INLINE void panel_product(
     shape s, const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out) {
     size_t chunk_bytes = ft_chunk_bytes(ft_traits_of(s.type), LANES, 8), count = rows.last - rows.first;
-    size_t packed = block_bytes(s);
+    size_t packed = block_bytes(s), scale_bytes = ft_scale_bytes(ft_traits_of(s.type), LANES, 8);
+    bool unpacks = s.high != 0 || s.low == 2 || s.offset == 128;
+    shape fetching = s;
+    fetching.fetch = true;
     for (size_t c = 0; c * FT_CHUNK < weights->columns; c++, panel += chunk_bytes) {
         size_t blocks = ft_min_size(FT_CHUNK, weights->columns - c * FT_CHUNK) / FT_BLOCK;
         const uint8_t *scales = panel + blocks * packed;
         size_t at = c * x->rows + rows.first;
         bool first = c == 0;
+        ft_fetch_ahead(scales, scale_bytes);
         switch (count) {
-        case 1: tile_rows(s, 1, panel, scales, blocks, x, at, first, out); continue;
-        case 2: tile_rows(s, 2, panel, scales, blocks, x, at, first, out); continue;
-        case 3: tile_rows(s, 3, panel, scales, blocks, x, at, first, out); continue;
-        case 4: tile_rows(s, 4, panel, scales, blocks, x, at, first, out); continue;
-        case 5: tile_rows(s, 5, panel, scales, blocks, x, at, first, out); continue;
-        case 6: tile_rows(s, 6, panel, scales, blocks, x, at, first, out); continue;
-        case 7: tile_rows(s, 7, panel, scales, blocks, x, at, first, out); continue;
-        case 8: tile_rows(s, 8, panel, scales, blocks, x, at, first, out); continue;
+        case 1: tile_rows(fetching, 1, panel, scales, blocks, x, at, first, out); continue;
+        case 2: tile_rows(fetching, 2, panel, scales, blocks, x, at, first, out); continue;
+        case 3: tile_rows(fetching, 3, panel, scales, blocks, x, at, first, out); continue;
+        case 4: tile_rows(fetching, 4, panel, scales, blocks, x, at, first, out); continue;
+        case 5: tile_rows(fetching, 5, panel, scales, blocks, x, at, first, out); continue;
+        case 6: tile_rows(fetching, 6, panel, scales, blocks, x, at, first, out); continue;
+        case 7: tile_rows(fetching, 7, panel, scales, blocks, x, at, first, out); continue;
+        case 8: tile_rows(fetching, 8, panel, scales, blocks, x, at, first, out); continue;
+        case 9: tile_rows(fetching, 9, panel, scales, blocks, x, at, first, out); continue;
         default: break;
         }
         _Alignas(64) uint8_t unpacked[8 * 8 * 64];
         const uint8_t *codes = panel;
-        if (s.low != 8) {
+        if (s.low != 8 && unpacks) {
             __m512i table = table_of(s);
-            for (size_t b = 0; b < blocks; b++)
+            for (size_t b = 0; b < blocks; b++) {
+                ft_fetch_ahead(panel + b * packed, packed);
                 for (int quad = 0; quad < 8; quad++)
                     _mm512_store_si512(
                         unpacked + (b * 8 + (size_t)quad) * 64, codes_of(s, panel + b * packed, quad, table));
+            }
             codes = unpacked;
+        } else {
+            ft_fetch_ahead(panel, blocks * packed);
         }
         shape ready = s;
-        ready.ready = s.low != 8;
-        // Tiles as equal as can be: between 4 and 8 rows.
+        ready.ready = s.low != 8 && unpacks;
+        // Tiles as equal as can be: between 5 and 9 rows.
         size_t tiles = (count + TILE - 1) / TILE;
         for (size_t i = 0; i < tiles; i++) {
             size_t r = count * i / tiles, tile = count * (i + 1) / tiles - r;
             float *to = out + r * LANES;
             switch (tile) {
-            case 4: tile_rows(ready, 4, codes, scales, blocks, x, at + r, first, to); break;
             case 5: tile_rows(ready, 5, codes, scales, blocks, x, at + r, first, to); break;
             case 6: tile_rows(ready, 6, codes, scales, blocks, x, at + r, first, to); break;
             case 7: tile_rows(ready, 7, codes, scales, blocks, x, at + r, first, to); break;
-            default: tile_rows(ready, 8, codes, scales, blocks, x, at + r, first, to); break;
+            case 8: tile_rows(ready, 8, codes, scales, blocks, x, at + r, first, to); break;
+            default: tile_rows(ready, 9, codes, scales, blocks, x, at + r, first, to); break;
             }
         }
     }

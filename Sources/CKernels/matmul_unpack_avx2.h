@@ -18,6 +18,7 @@ FT_AVX2_INLINE void ft_unpack_codes_avx2(ft_shape s, const uint8_t *source, size
     if (s.table)
         table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)ft_traits_of(s.type)->table));
     for (size_t b = 0; b < blocks; b++, source += 32 * (s.low + s.high)) {
+        ft_fetch_ahead(source, 32 * (size_t)(s.low + s.high));
 #pragma clang loop unroll(full)
         for (int quad = 0; quad < 8; quad++) {
             __m256i v = ft_plane_quad_avx2(source, s.low, quad);

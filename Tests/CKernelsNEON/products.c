@@ -99,7 +99,7 @@ int main(void) {
     static const ft_type types[] = {FT_F32,    FT_F16,   FT_BF16, FT_Q8_0, FT_Q4_0, FT_Q4_1, FT_Q5_0, FT_Q5_1,
                                     FT_IQ4_NL, FT_MXFP4, FT_Q2_K, FT_Q3_K, FT_Q4_K, FT_Q5_K, FT_Q6_K, FT_IQ4_XS};
     static const char *const names[] = {"scalar", "avx2", "neon", "avx512vnni"};
-    static const size_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 16, 21};
+    static const size_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 16, 21};
     ft_pool *pool = ft_pool_create(2);
     int sets = 0;
     for (ft_isa isa = FT_ISA_AVX2; isa <= FT_ISA_AVX512VNNI; isa++) {
