@@ -1,4 +1,5 @@
 import ArgumentParser
+import Conversion
 import Foundation
 import Kernels
 import ModelGraph
@@ -46,10 +47,15 @@ struct DecodingOptions: ParsableArguments {
     func loadGraft(_ model: LanguageModel, trial prompt: [Int]?, common: CommonOptions) throws -> LoadedGraft? {
         guard decode != .plain else { return nil }
         let found: Graft?
-        if let graft { found = try Graft.open(graft) } else { found = try Graft.inside(model.graph) }
+        if let graft {
+            found = try GraftReader.read(graft, for: model.graph)
+        } else {
+            found = try Graft.inside(model.graph)
+        }
         guard let found else { return nil }
         let line = ProgressLine(quiet: common.quiet || common.json)
-        if !trustBase {
+        // Weights alone name no base: that their shapes fit is all that can be checked.
+        if !trustBase, found.base != nil {
             let digest = try model.graph.sourceDigest(threads: common.threadCount, progress: line.handler)
             try found.checkBase(digest: digest, configuration: model.configuration)
         } else {

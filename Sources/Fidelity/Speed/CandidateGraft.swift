@@ -8,10 +8,9 @@ public struct CandidateGraft: Sendable {
     public let path: String?
     public let graft: Graft
 
-    /// A sidecar, or a model file with a graft inside.
-    public init(path: String) throws {
+    public init(_ graft: Graft, path: String) {
+        self.graft = graft
         self.path = path
-        graft = try Graft.open(path)
     }
 
     /// The graft inside a candidate's own file; `nil` when there is none.
@@ -25,7 +24,7 @@ public struct CandidateGraft: Sendable {
     func decoders(
         for subject: Subject, _ model: Transformer, capacity: Int, _ options: Verification.Options
     ) throws -> [DecoderChoice] {
-        if options.trustsBase {
+        if options.trustsBase || graft.base == nil {
             try graft.checkBase(digest: "", configuration: subject.graph.configuration, trusted: true)
         } else {
             let digest = try subject.stored.sourceDigest(threads: model.pool.threads)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Conversion
 import Foundation
 import ModelGraph
 import Runtime
@@ -45,8 +46,8 @@ struct LogitsCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        guard [tokens, text, layout].compactMap({ $0 }).count == 1 else {
-            throw ValidationError("give one of --tokens, --text and --layout")
+        guard tokens == nil || text == nil, tokens ?? text ?? layout != nil else {
+            throw ValidationError("give --tokens or --text, or --graft with --layout (which brings its own tokens)")
         }
         if graft != nil, layout == nil { throw ValidationError("--graft needs --layout") }
     }
@@ -86,11 +87,14 @@ struct LogitsCommand: ParsableCommand {
 
     /// Hidden rows, logits and the sampler's logits of a mixed sequence.
     private func writeMixed(_ model: LanguageModel, _ layout: String) throws {
-        guard let graft = try graft.map({ try Graft.open($0) }) ?? Graft.inside(model.graph) else {
+        guard let graft = try graft.map({ try GraftReader.read($0, for: model.graph) }) ?? Graft.inside(model.graph)
+        else {
             throw RuntimeError.options("--layout needs a graft: give --graft")
         }
-        let digest = trustBase ? "" : try model.graph.sourceDigest(threads: common.threadCount)
-        try graft.checkBase(digest: digest, configuration: model.configuration, trusted: trustBase)
+        // Weights alone name no base: that their shapes fit is all that can be checked.
+        let trusted = trustBase || graft.base == nil
+        let digest = trusted ? "" : try model.graph.sourceDigest(threads: common.threadCount)
+        try graft.checkBase(digest: digest, configuration: model.configuration, trusted: trusted)
         let loaded = try LoadedGraft(
             graft, configuration: model.configuration, precision: model.transformer.precision,
             pool: model.transformer.pool)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Conversion
 import Fidelity
 import Foundation
 import Kernels
@@ -90,11 +91,15 @@ struct VerifyCommand: ParsableCommand {
         }
         let pool = try WorkerPool(threads: common.threadCount)
         let subjects = try candidates.map { try Subject(path: $0) }
+        let source = try Subject(path: reference)
+        let weights = try graft.map { path in
+            CandidateGraft(try GraftReader.read(path, for: source.stored), path: path)
+        }
         let verification = try Verification(
-            reference: Subject(path: reference), candidates: subjects, options: options(), pool: pool,
+            reference: source, candidates: subjects, options: options(), pool: pool,
             progress: progress.handler)
         let outcome = try verification.run(
-            text: readText(), prompts: readPrompts(), graft: try graft.map { try CandidateGraft(path: $0) })
+            text: readText(), prompts: readPrompts(), graft: weights)
         if let report { try ReportFile.write(outcome, to: report) }
         if common.json {
             try Console.json(outcome)
