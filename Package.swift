@@ -72,7 +72,7 @@ let package = Package(
         tests("ModelGraph", ["TensorFiles"]),
         tests("Kernels", ["CKernels", "TensorFiles"]),
         tests("Quantization", ["Kernels", "CKernels"]),
-        // tests("Conversion"),
+        tests("Conversion", ["ModelGraph", "TensorFiles"]),
         tests("Runtime", ["ModelGraph", "TensorFiles", "Kernels", "Tokenizers"]),
         tests("Tuning", ["ModelGraph", "Kernels"]),
         tests("Fidelity", ["Kernels", "ModelGraph", "TensorFiles"]),

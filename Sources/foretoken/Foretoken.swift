@@ -10,6 +10,7 @@ struct Foretoken: AsyncParsableCommand {
             InspectCommand.self,
             CheckCommand.self,
             ConvertCommand.self,
+            JoinCommand.self,
             TokenizeCommand.self,
             GraftCommand.self,
             UngraftCommand.self,

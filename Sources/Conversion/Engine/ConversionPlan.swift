@@ -55,6 +55,8 @@ public struct ConversionPlan: Sendable {
     public var entries: [Entry]
     /// Files, headers, and where each entry's bytes go.
     public var output: OutputPlan
+    /// What `output` was made from beside the entries; without it the plan cannot be split into parts.
+    public var recipe: OutputRecipe?
     /// Whatever the bytes depend on beside names, shapes and types; a resumed run must agree.
     public var identity: String
     /// Odd, but no reason to stop.
@@ -65,6 +67,12 @@ public struct ConversionPlan: Sendable {
         self.output = output
         self.identity = identity
         self.notes = notes
+    }
+
+    public init(entries: [Entry], recipe: OutputRecipe, identity: String, notes: [String] = []) throws {
+        self.init(
+            entries: entries, output: try recipe.plan(entries.map(\.declaration)), identity: identity, notes: notes)
+        self.recipe = recipe
     }
 
     /// Entries as they are written.

@@ -46,10 +46,9 @@ public struct GGUFPlan {
                 try .recoding(tensor, as: name, to: type, role: role, steps: target.steps(of: role, since: graph)))
         }
         let metadata = try metadata(target, architecture, entries)
-        let output = try OutputPlan.gguf(
-            entries.map(\.declaration), metadata: metadata, name: name, maximumShardSize: maximumShardSize)
-        return ConversionPlan(
-            entries: entries, output: output, identity: graph.sourceIdentity, notes: graph.origin?.notes ?? [])
+        return try ConversionPlan(
+            entries: entries, recipe: OutputRecipe(.gguf(metadata), name: name, maximumShardSize: maximumShardSize),
+            identity: graph.sourceIdentity, notes: graph.origin?.notes ?? [])
     }
 
     private func vector(_ values: [Float], name: String) throws -> Tensor {
@@ -84,6 +83,7 @@ public struct GGUFPlan {
                 metadata[HubMemory.generationKey] = .string(text)
             }
             HubMemory.remember(typesOf: graph, in: &metadata)
+            try HubMemory.remember(exactNormsOf: graph, in: &metadata)
         }
         return metadata
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 public import ModelGraph
 import TensorFiles
 
@@ -31,6 +32,38 @@ enum HubMemory {
         guard !others.isEmpty else { return }
         metadata[otherNamesKey] = .array(GGUFArray(others.map(\.description)))
         metadata[otherTypesKey] = .array(GGUFArray(others.compactMap { graph.tensors[$0]?.type.rawValue }))
+    }
+
+    /// A norm's bytes as the Hub stored them, where the offset's coming and going would change them.
+    private static func exactKey(_ role: TensorRole) -> String { "foretoken.hub.exact.\(role)" }
+
+    /// Adding an offset in single precision loses the low bits of very small weights; those tensors are kept whole.
+    static func remember(exactNormsOf graph: ModelGraph, in metadata: inout GGUFMetadata) throws {
+        guard graph.normOffset != 0 else { return }
+        let offset = Float(graph.normOffset)
+        for role in graph.roles where role.part.isNorm {
+            guard let tensor = graph.tensors[role] else { continue }
+            guard let values = try floats(of: tensor), values.contains(where: { ($0 + offset) - offset != $0 }) else {
+                continue
+            }
+            let bytes = try tensor.withBytes(rows: 0..<tensor.rowCount) { $0.copied() }
+            metadata[exactKey(role)] = .array(GGUFArray(bytes))
+        }
+    }
+
+    /// `nil` where only an index is there.
+    private static func floats(of tensor: Tensor) throws -> [Float]? {
+        do { return try tensor.floats() } catch ModelError.absent { return nil }
+    }
+
+    /// The norm as the Hub stored it, if it was kept.
+    static func exactNorm(_ role: TensorRole, like tensor: Tensor, type: ElementType, in metadata: GGUFMetadata?)
+        -> Tensor?
+    {
+        guard let kept = metadata?[exactKey(role)]?.array?.integers else { return nil }
+        let bytes = kept.map { UInt8(truncatingIfNeeded: $0) }
+        let exact = Tensor(name: tensor.name, shape: tensor.shape, type: type, source: MemorySource(bytes))
+        return exact?.byteCount == bytes.count ? exact : nil
     }
 
     /// The types that the Hub directory had, by role; empty when the file does not say.

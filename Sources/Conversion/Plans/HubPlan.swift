@@ -43,18 +43,22 @@ public struct HubPlan {
                         ?? (graph.origin?.dialect == .gguf ? main : Self.plain(tensor.type))
                 }
             guard type.isPlainFloat else { throw ConversionError.unfitType(type, format: "a Hub directory") }
+            let exact = HubMemory.exactNorm(role, like: tensor, type: type, in: graph.origin?.metadata)
             entries.append(
-                try .recoding(tensor, as: name, to: type, role: role, steps: target.steps(of: role, since: graph)))
+                try .recoding(
+                    exact ?? tensor, as: name, to: type, role: role, steps: target.steps(of: role, since: graph)))
         }
         var written = main
         if case .uniform(let type) = types { written = type }
         var metadata: [(key: String, value: String)] = [("format", "pt")]
         if let sourceDigest { metadata.append((ModelGraph.sourceDigestKey, sourceDigest)) }
-        let output = try OutputPlan.safetensors(
-            entries.map(\.declaration), metadata: metadata, maximumShardSize: maximumShardSize
-        ).adding(sideFiles: [("config.json", Array(config(target, architecture, written).json.utf8))] + sideFiles)
-        return ConversionPlan(
-            entries: entries, output: output, identity: graph.sourceIdentity, notes: graph.origin?.notes ?? [])
+        let config = (name: "config.json", bytes: Array(config(target, architecture, written).json.utf8))
+        return try ConversionPlan(
+            entries: entries,
+            recipe: OutputRecipe(
+                .safetensors(metadata), name: "model.safetensors", maximumShardSize: maximumShardSize,
+                sideFiles: [config] + sideFiles),
+            identity: graph.sourceIdentity, notes: graph.origin?.notes ?? [])
     }
 
     /// The configuration the model came with, if it is known, in the types that are written.

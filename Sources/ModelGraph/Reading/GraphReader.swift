@@ -18,7 +18,9 @@ struct GraphReader {
         let (configuration, found) = architecture.configuration(from: settings)
         var problems = found
         guard let configuration else { throw ModelError.problems(file: document.file.path, problems) }
-        let tensors = checkpoint.tensors
+        let sideConfig = try checkpoint.sideDocument("quantize_config.json").map { Setting($0.root) }
+        let tensors = try QuantizedCheckpoint.expand(
+            checkpoint.tensors, config: config, sideConfig: sideConfig, &problems)
         var roles = RoleTable(architecture, configuration, .hub)
         roles.place(tensors, &problems)
         var graph = ModelGraph(
@@ -60,8 +62,10 @@ struct GraphReader {
         guard let configuration else { throw ModelError.problems(file: file, problems) }
         let name = outline.config[path: "torch_dtype"]?.stringValue ?? outline.config[path: "dtype"]?.stringValue
         let type: ElementType = ["float32": .f32, "float16": .f16][name ?? ""] ?? .bf16
+        if let problem = QuantizedCheckpoint.unsupported(outline.config) { problems.append(problem) }
         var roles = RoleTable(architecture, configuration, .hub)
-        roles.place(namesFrom: outline, type: type, &problems)
+        if problems.isEmpty { roles.place(namesFrom: outline, type: type, &problems) }
+        guard problems.isEmpty else { throw ModelError.problems(file: path, problems) }
         roles.checkComplete(&problems)
         guard problems.isEmpty else { throw ModelError.problems(file: path, problems) }
         var origin = ModelOrigin(

@@ -12,7 +12,8 @@ struct HubOutline {
     init?(path: String) throws {
         let isDocument = path.hasSuffix(".json")
         guard let document = try? JSONDocument(path: isDocument ? path : path + "/config.json") else { return nil }
-        let folder = isDocument ? path.split(separator: "/", omittingEmptySubsequences: false).dropLast() : [path[...]]
+        let folder =
+            isDocument ? path.split(separator: "/", omittingEmptySubsequences: false).dropLast() : [path[...]]
         self.folder = folder.isEmpty ? "." : folder.joined(separator: "/")
         config = Setting(document.root)
         guard !isDocument, let index = try? JSONDocument(path: path + "/model.safetensors.index.json") else {

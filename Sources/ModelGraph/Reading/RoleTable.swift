@@ -35,18 +35,19 @@ struct RoleTable {
     }
 
     mutating func place(namesFrom outline: HubOutline, type: ElementType, _ problems: inout [ModelProblem]) {
-        if let shards = outline.shards {
+        let plain = outline.shards.map { QuantizedCheckpoint.plainNames($0, config: outline.config) }
+        if let shards = plain?.shards {
             report(unknown: shards.keys.sorted().filter { byName[$0] == nil && !isLeftBehind($0) }, &problems)
         }
         for role in roles {
             guard let name = architecture.name(of: role, in: dialect),
-                outline.shards.map({ $0[name] != nil }) ?? !architecture.isOptional(role, in: configuration)
+                plain.map({ $0.shards[name] != nil }) ?? !architecture.isOptional(role, in: configuration)
             else { continue }
             if role.part == .output, configuration.tiedEmbeddings { continue }
             guard let shape = architecture.shape(of: role, in: configuration),
                 let tensor = Tensor(
-                    name: name, shape: shape, type: type,
-                    source: AbsentSource(tensor: name, file: outline.shards?[name] ?? "model.safetensors"))
+                    name: name, shape: shape, type: plain?.expanded.contains(name) == true ? .f32 : type,
+                    source: AbsentSource(tensor: name, file: plain?.shards[name] ?? "model.safetensors"))
             else {
                 problems.append(ModelProblem(.tensorShape, name, "its shape in this configuration is absurd"))
                 continue

@@ -34,6 +34,9 @@ struct ConvertCommand: ParsableCommand {
     @Option(help: "Bytes of work to hold in memory (default: 96 MiB).")
     var maxMemory: ByteSize?
 
+    @Option(help: "I/N: write only part I of N, to OUTPUT.part-I-of-N; `join` puts the parts together.")
+    var part: PartOption?
+
     @Flag(help: "Print what would be written, to the byte, and write nothing.")
     var dryRun = false
 
@@ -65,7 +68,12 @@ struct ConvertCommand: ParsableCommand {
             .init(
                 threads: common.threadCount, memoryBudget: maxMemory?.bytes ?? 96 << 20, overwrites: force,
                 resumes: resume))
-        let (plan, folder) = try request.planned(progress: line.handler)
+        var (plan, folder) = try request.planned(progress: line.handler)
+        if let part {
+            let file = part.file(for: output)
+            plan = try plan.part(part.number, of: part.count, name: file.lastPathComponent)
+            folder = file.deletingLastPathComponent().path
+        }
         let report = PlanReport(plan, peakMemoryBytes: engine.peakWorkBytes(plan))
         if !common.quiet { for note in plan.notes { Console.standardError("note: \(note)\n") } }
         if !dryRun { try engine.run(plan, folder: folder, progress: line.handler) }
