@@ -8,14 +8,14 @@ import Testing
 @Suite struct RefusalTests {
     /// A copy of the stories260K fixture with a changed `config.json`.
     static func model(
-        _ change: (inout [String: Any]) -> Void, body: (String) throws -> Void
+        _ changes: [String: Any], _ body: (String) throws -> Void
     ) throws {
         let folder = try TestFiles.temporaryFolder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let source = TestFiles.fixtures.appendingPathComponent("stories260K")
         let data = try Data(contentsOf: source.appendingPathComponent("config.json"))
         var config = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-        change(&config)
+        config.merge(changes) { _, new in new }
         try JSONSerialization.data(withJSONObject: config).write(to: folder.appendingPathComponent("config.json"))
         try FileManager.default.createSymbolicLink(
             at: folder.appendingPathComponent("model.safetensors"),
@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test func theFixtureItselfOpens() throws {
-        try Self.model({ _ in }) { #expect(Self.rules($0).isEmpty) }
+        try Self.model([:]) { #expect(Self.rules($0).isEmpty) }
     }
 
     @Test(arguments: [
@@ -46,30 +46,28 @@ import Testing
         ("num_hidden_layers", 6, .tensorMissing), ("vocab_size", 513, .vocabulary), ("vocab_size", 511, .vocabulary),
     ])
     func numbersThatCannotBe(key: String, value: Int, rule: ModelProblem.Rule) throws {
-        try Self.model({ $0[key] = value }) { #expect(Self.rules($0).contains(rule)) }
+        try Self.model([key: value]) { #expect(Self.rules($0).contains(rule)) }
     }
 
     @Test func untiedWithoutOutput() throws {
-        try Self.model({ $0["tie_word_embeddings"] = false }) { #expect(Self.rules($0) == [.tensorMissing]) }
+        try Self.model(["tie_word_embeddings": false]) { #expect(Self.rules($0) == [.tensorMissing]) }
     }
 
     @Test func buildingBlocksThatWeLack() throws {
-        try Self.model({ $0["hidden_act"] = "gelu_new" }) { #expect(Self.rules($0) == [.settingUnsupported]) }
-        try Self.model({ $0["rope_scaling"] = ["type": "dynamic", "factor": 2] }) {
+        try Self.model(["hidden_act": "gelu_new"]) { #expect(Self.rules($0) == [.settingUnsupported]) }
+        try Self.model(["rope_scaling": ["type": "dynamic", "factor": 2]]) {
             #expect(Self.rules($0) == [.rotaryScaling])
         }
     }
 
     @Test func everythingAtOnce() throws {
-        try Self.model({
-            $0["num_attention_heads"] = -8
-            $0["vocab_size"] = "many"
-            $0["rms_norm_eps"] = NSNull()
-        }) { #expect(Self.rules($0).isSuperset(of: [.settingRange, .settingKind, .settingMissing])) }
+        try Self.model([
+            "num_attention_heads": -8, "vocab_size": "many", "rms_norm_eps": NSNull(),
+        ]) { #expect(Self.rules($0).isSuperset(of: [.settingRange, .settingKind, .settingMissing])) }
     }
 
     @Test func aFamilyThatWeDoNotHave() throws {
-        try Self.model({ $0["architectures"] = ["MambaForCausalLM"] }) { path in
+        try Self.model(["architectures": ["MambaForCausalLM"]]) { path in
             #expect {
                 _ = try ModelGraph.open(path)
             } throws: { error in
