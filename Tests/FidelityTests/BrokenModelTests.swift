@@ -86,14 +86,11 @@ import Testing
         defer { model.remove() }
         // Two words of the vocabulary change places, in every file that has them.
         try model.rewriteText("tokenizer.json") { text in
-            text.replacing(/("(?:▁the|▁a)")(\s*:\s*)(\d+)/) { match in
-                let id = Int(match.3) ?? 0
-                return "\(match.1)\(match.2)\(id == 0 ? 1 : id ^ 1)"
-            }
+            text.replacing("\"▁the\": 265", with: "\"▁the\": 261").replacing("\"▁a\": 261", with: "\"▁a\": 265")
         }
         let report = try Self.verify(model.folder.path)
-        #expect(!report.passed)
-        #expect(Self.causes(report).contains("tokenizer"))
+        #expect(!report.passed, "\(report.verdict)")
+        #expect(Self.causes(report) == ["tokenizer"])
     }
 
     @Test func shardOfAnotherModelIsNamed() throws {
@@ -133,5 +130,5 @@ import Testing
 }
 
 extension FidelityReport {
-    fileprivate var tensors: [TensorDifference] { candidates[0].tensors }
+    fileprivate var tensors: [Fidelity.TensorDifference] { candidates[0].tensors }
 }

@@ -6,7 +6,8 @@ package enum GraftDiagnosis {
     /// Drafts that are hardly ever right: tokens per step within this of plain decoding's 1.
     private static let idle = 0.02
 
-    static func findings(samplerHalves: (embedding: Double, hidden: Double)?, decoders: [DecoderResult]) -> [Finding]
+    package static func findings(samplerHalves: (embedding: Double, hidden: Double)?, decoders: [DecoderResult])
+        -> [Finding]
     {
         var findings: [Finding] = []
         var halfLost = false

@@ -7,7 +7,7 @@ enum TokenizerDiagnosis {
         guard let expected = reference.tokenizer else { return nil }
         guard let found = candidate.tokenizer else {
             return Finding(
-                cause: "tokenizerMissing", severity: .warning,
+                cause: "tokenizer", severity: .failure,
                 message: "the candidate carries no tokenizer that can be read "
                     + "(\(candidate.tokenizerProblem ?? "none found")); the reference's was used")
         }

@@ -46,5 +46,12 @@ enum VerdictSentence {
             + "fast as plain decoding\(same)."
     }
 
-    private static func capitalised(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() }
+    /// A sentence's first letter, unless it begins a tensor's name.
+    private static func capitalised(_ text: String) -> String {
+        guard let word = text.split(separator: " ").first, !word.contains(where: { "._0123456789".contains($0) })
+        else {
+            return text
+        }
+        return text.prefix(1).uppercased() + text.dropFirst()
+    }
 }
