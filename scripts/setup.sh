@@ -4,8 +4,8 @@ set -euo pipefail
 
 packages=(libopenblas-dev libpcre2-dev libzstd-dev libxxhash-dev zlib1g-dev)
 if [ "${1:-}" = "--tests" ]; then
-    # The other processor's kernels are compiled and run under emulation; Python's readers judge what we write.
-    packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3-venv)
+    # The other processor's kernels run under emulation, Python's readers judge our files, a browser our report.
+    packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user python3-venv chromium)
 fi
 
 missing=()
