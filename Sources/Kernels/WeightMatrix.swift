@@ -101,6 +101,10 @@ public final class WeightMatrix: @unchecked Sendable {
                         }
                     }
                 }
+                if chosen == nil {  // the file's pages are not needed twice
+                    let done = item * perItem * panelRows..<min(rows, (item + 1) * perItem * panelRows)
+                    tensor.source.release(rows: done, rowByteCount: tensor.rowByteCount)
+                }
             } catch {
                 failure.withLock { $0 = $0 ?? error }
             }
