@@ -30,7 +30,8 @@ public struct HubTokenizerFiles: Sendable {
             if isModel, let flag = vocabulary.addsSpacePrefix { json.member("add_prefix_space") { $0.bool(flag) } }
             json.member("added_tokens_decoder") { json in
                 json.object { json in
-                    for token in vocabulary.addedTokensForHub where isModel || token.isSpecial {
+                    for token in vocabulary.addedTokensForHub
+                    where isModel ? vocabulary.isBeside(token.id) : token.isSpecial {
                         json.member(String(token.id)) { json in
                             json.object { json in
                                 json.member("content") { $0.string(token.content) }
@@ -79,6 +80,9 @@ public struct HubTokenizerFiles: Sendable {
 }
 
 extension GGUFVocabulary {
+    /// Whether a token came from files beside tokenizer.model: the converter gives those one score of their own.
+    fileprivate func isBeside(_ id: Int) -> Bool { scores?[id] == -1000 && kinds?[id] != .unknown }
+
     /// Control tokens and those that a user defined; padding rows are no tokens.
     var addedTokensForHub: [AddedToken] {
         tokens.indices.compactMap { id in
