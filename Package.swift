@@ -94,7 +94,7 @@ if Context.environment["FORETOKEN_FUZZ"] != nil {
             .executableTarget(
                 name: name, dependencies: ["TensorFiles", "CFuzzer"], path: "Fuzz/\(name)",
                 swiftSettings: swiftSettings + coverage,
-                linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+                linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
         package.products.append(.executable(name: name, targets: [name]))
     }
 }

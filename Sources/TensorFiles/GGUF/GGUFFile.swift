@@ -112,8 +112,8 @@ public struct GGUFFile: Sendable {
         problems.add(
             Problem(
                 .ggufAlignment, file: file.path, tensor: "general.alignment",
-                "must be a power of two stored as a u32, found \(value.int.map { String($0) } ?? "\(value.kind)")"
-                    + " stored as \(value.kind)"))
+                "must be a power of two stored as a u32, found \(value.int.map { "\($0)" } ?? "a value") (\(value.kind))"
+            ))
         return GGUFMetadata.defaultAlignment
     }
 }

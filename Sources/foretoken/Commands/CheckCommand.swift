@@ -126,6 +126,19 @@ private struct CheckReport: Encodable {
         var tensor: String?
         var offset: Int?
         var message: String
+
+        enum CodingKeys: CodingKey { case rule, severity, file, tensor, offset, message }
+
+        /// Every field is there for every problem, as `null` where there is nothing to say.
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encode(rule, forKey: .rule)
+            try container.encode(severity, forKey: .severity)
+            try container.encode(file, forKey: .file)
+            try container.encode(tensor, forKey: .tensor)
+            try container.encode(offset, forKey: .offset)
+            try container.encode(message, forKey: .message)
+        }
     }
 
     struct Comparison: Encodable {
