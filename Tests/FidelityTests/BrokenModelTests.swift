@@ -52,7 +52,7 @@ import Testing
         let model = try DamagedModel(copying: "stories260K")
         defer { model.remove() }
         let name = "model.layers.2.mlp.up_proj.weight"
-        try model.rewrite(where: { $0 == name }) { bytes, _ in Data(count: bytes.count) }
+        try model.rewrite(where: { $0 == name }, by: { bytes, _ in Data(count: bytes.count) })
         let report = try Self.verify(model.folder.path)
         #expect(!report.passed)
         #expect(Self.causes(report) == ["tensorZero"])
@@ -63,7 +63,7 @@ import Testing
         let model = try DamagedModel(copying: "stories260K")
         defer { model.remove() }
         // Heads of 8 rows: the order that GGUF wants, in a file that says it is the Hub's.
-        try model.rewrite(where: { $0.contains("q_proj.weight") || $0.contains("k_proj.weight") }) { bytes, shape in
+        func permute(_ bytes: Data, _ shape: [Int]) -> Data {
             let row = bytes.count / shape[0]
             var permuted = Data()
             for head in 0..<shape[0] / 8 {
@@ -76,6 +76,7 @@ import Testing
             }
             return permuted
         }
+        try model.rewrite(where: { $0.contains("q_proj.weight") || $0.contains("k_proj.weight") }, by: permute)
         let report = try Self.verify(model.folder.path)
         #expect(!report.passed)
         #expect(Self.causes(report) == ["rotaryOrder"])
@@ -100,7 +101,7 @@ import Testing
             FileManager.default.contentsOfDirectory(atPath: model.folder.path).sorted()
                 .first { $0.hasSuffix(".safetensors") && $0.contains("00002") })
         // Other weights of the same spread: the tensor's own, in another order.
-        try model.rewrite(shard, where: { !$0.hasPrefix("__") && !$0.contains("norm") }) { bytes, _ in
+        func shuffle(_ bytes: Data, _ shape: [Int]) -> Data {
             var elements = stride(from: 0, to: bytes.count, by: 2).map { [bytes[$0], bytes[$0 + 1]] }
             var state: UInt64 = 1
             for index in elements.indices.reversed() where index > 0 {
@@ -109,6 +110,7 @@ import Testing
             }
             return Data(elements.joined())
         }
+        try model.rewrite(shard, where: { !$0.hasPrefix("__") && !$0.contains("norm") }, by: shuffle)
         let report = try Self.verify(model.folder.path, against: "sharded")
         #expect(!report.passed)
         #expect(Self.causes(report) == ["foreignTensors"])

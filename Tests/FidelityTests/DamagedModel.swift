@@ -15,7 +15,7 @@ struct DamagedModel {
     /// Rewrites the bytes of some tensors of a safetensors file in place.
     func rewrite(
         _ file: String = "model.safetensors", where matches: (String) -> Bool,
-        _ change: (_ bytes: Data, _ shape: [Int]) -> Data
+        by change: (_ bytes: Data, _ shape: [Int]) -> Data
     ) throws {
         let url = folder.appendingPathComponent(file)
         var data = try Data(contentsOf: url)

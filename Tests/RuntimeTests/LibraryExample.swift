@@ -1,5 +1,6 @@
 import Kernels
 import Runtime
+import Tokenizers
 
 func continuation(of text: String, model path: String) throws -> String {
     let model = try LanguageModel(path: path, pool: WorkerPool(threads: 2))

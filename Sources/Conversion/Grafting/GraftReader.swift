@@ -34,10 +34,17 @@ public enum GraftReader {
     /// missing.
     private static func gLoRASettings(beside file: String, epsilon: Double) throws -> Graft.GLoRASettings {
         struct Settings: Decodable {
-            var draft_length: Int?  // swift-format-ignore: AlwaysUseLowerCamelCase
-            var lora_rank: Int?  // swift-format-ignore: AlwaysUseLowerCamelCase
-            var lora_alpha: Double?  // swift-format-ignore: AlwaysUseLowerCamelCase
-            var lora_use_rslora: Bool?  // swift-format-ignore: AlwaysUseLowerCamelCase
+            var masks: Int?
+            var rank: Int?
+            var alpha: Double?
+            var rankStabilised: Bool?
+
+            enum CodingKeys: String, CodingKey {
+                case masks = "draft_length"
+                case rank = "lora_rank"
+                case alpha = "lora_alpha"
+                case rankStabilised = "lora_use_rslora"
+            }
         }
         var result = Graft.GLoRASettings(normEpsilon: epsilon)
         let url = URL(fileURLWithPath: file).deletingLastPathComponent().appendingPathComponent("config.json")
@@ -51,10 +58,10 @@ public enum GraftReader {
                     file: url.path, key: "draft_length, lora_rank, lora_alpha", expected: "numbers", found: "\(error)"
                 ))
         }
-        result.masks = settings.draft_length ?? result.masks
-        result.rank = settings.lora_rank ?? result.rank
-        result.alpha = settings.lora_alpha ?? result.alpha
-        result.rankStabilised = settings.lora_use_rslora ?? false
+        result.masks = settings.masks ?? result.masks
+        result.rank = settings.rank ?? result.rank
+        result.alpha = settings.alpha ?? result.alpha
+        result.rankStabilised = settings.rankStabilised ?? false
         return result
     }
 
