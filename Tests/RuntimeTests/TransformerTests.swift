@@ -146,4 +146,21 @@ import Tokenizers
         #expect(watcher.inputs == block + block + block + [[.output]])
         #expect(watcher.widths == [256, 512])
     }
+
+    @Test("a shape without weights of its own runs in a preset's types")
+    func randomWeights() throws {
+        var configuration = TestModels.configuration
+        configuration.tiedEmbeddings = true
+        let graph = try RandomWeights.graph(configuration, preset: .q4_k_m)
+        #expect(graph[.tokenEmbedding]?.type == .q6_K && graph[.query, 1]?.type == .q4_K)
+        let model = try Transformer(graph, pool: try WorkerPool(threads: 2))
+        let c = configuration
+        let block =
+            c.hiddenSize * (2 * c.headCount + 2 * c.keyValueHeadCount) * c.headSize
+            + 3 * c.hiddenSize * c.feedForwardSize
+        #expect(model.multipliedWeights == c.layers.count * block + c.vocabularySize * c.hiddenSize)
+        let sequence = try TokenSequence(model, capacity: 8)
+        try sequence.append([1, 2, 3])
+        #expect(try sequence.logits(of: [2]).areFinite)
+    }
 }

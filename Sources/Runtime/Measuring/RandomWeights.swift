@@ -1,5 +1,6 @@
 import Kernels
 public import ModelGraph
+public import Quantization
 public import TensorFiles
 
 /// A model of a given shape without weights of its own: what would it do on this machine?
@@ -7,62 +8,78 @@ public enum RandomWeights {
     /// Distinct rows of a matrix; they repeat, which no kernel notices.
     static let distinctRows = 64
 
-    /// - Parameters:
-    ///   - configuration: read from a `config.json`.
-    ///   - type: the type of the tensor of a role and shape, which its rows must fit.
+    /// - Parameter type: the type of a role's tensor of a shape, whose last dimension must be whole blocks of it.
     public static func graph(
         _ configuration: ModelConfiguration, type: (TensorRole, [Int]) -> ElementType
     ) throws -> ModelGraph {
-        let c = configuration
         var tensors: [TensorRole: Tensor] = [:]
         var sources: [SourceKey: RepeatedRows] = [:]
         var stream = RandomStream(seed: 1)
-        func add(_ part: TensorRole.Part, _ block: Int?, _ shape: [Int]) throws {
-            let role = TensorRole(part, block: block)
+        for (role, shape) in shapes(configuration) {
             let isMatrix = shape.count > 1
             let length = shape[shape.count - 1]
             let chosen = isMatrix ? type(role, shape) : .f32
-            let key = SourceKey(type: chosen, length: length)
-            let source = try sources[key] ?? RepeatedRows(key, isMatrix: isMatrix, stream: &stream)
+            let key = SourceKey(type: chosen, length: length, isMatrix: isMatrix)
+            let source = try sources[key] ?? RepeatedRows(key, stream: &stream)
             sources[key] = source
-            guard let tensor = Tensor(name: "\(part.rawValue)", shape: shape, type: chosen, source: source) else {
+            guard let tensor = Tensor(name: role.part.rawValue, shape: shape, type: chosen, source: source) else {
                 throw RuntimeError.unsupported("rows of \(length) elements are no whole blocks of \(chosen.rawValue)")
             }
             tensors[role] = tensor
         }
-        try add(.tokenEmbedding, nil, [c.vocabularySize, c.hiddenSize])
-        if !c.tiedEmbeddings { try add(.output, nil, [c.vocabularySize, c.hiddenSize]) }
-        try add(.outputNorm, nil, [c.hiddenSize])
+        return ModelGraph(configuration: configuration, tensors: tensors)
+    }
+
+    /// Types as a preset of the quantizer mixes them.
+    public static func graph(_ configuration: ModelConfiguration, preset: Preset) throws -> ModelGraph {
+        func name(_ role: TensorRole) -> String { "\(role.part.rawValue) \(role.block ?? -1)" }
+        let subjects = shapes(configuration).map { role, shape in
+            QuantizationSubject(name: name(role), role: role, shape: shape, sourceType: .f16)
+        }
+        let plan = TypePlan(preset: preset, subjects, QuantizationContext(configuration, hasImportance: false))
+        let types = Dictionary(uniqueKeysWithValues: plan.entries.map { ($0.subject.name, $0.type) })
+        return try graph(configuration) { role, _ in types[name(role)] ?? .f16 }
+    }
+
+    /// Every tensor of a canonical graph of the configuration.
+    static func shapes(_ c: ModelConfiguration) -> [(role: TensorRole, shape: [Int])] {
+        var list: [(TensorRole, [Int])] = [
+            (TensorRole(.tokenEmbedding), [c.vocabularySize, c.hiddenSize]),
+            (TensorRole(.outputNorm), [c.hiddenSize]),
+        ]
+        if !c.tiedEmbeddings { list.append((TensorRole(.output), [c.vocabularySize, c.hiddenSize])) }
         let (queries, keys) = (c.headCount * c.headSize, c.keyValueHeadCount * c.headSize)
+        let perHead = c.queryKeyNorm == .perHead
         for block in c.layers.indices {
+            var parts: [(TensorRole.Part, [Int])] = [
+                (.query, [queries, c.hiddenSize]), (.key, [keys, c.hiddenSize]), (.value, [keys, c.hiddenSize]),
+                (.attentionOutput, [c.hiddenSize, queries]), (.gate, [c.feedForwardSize, c.hiddenSize]),
+                (.up, [c.feedForwardSize, c.hiddenSize]), (.down, [c.hiddenSize, c.feedForwardSize]),
+            ]
             for norm in [
                 TensorRole.Part.attentionNorm, .postAttentionNorm, .feedForwardNorm, .postFeedForwardNorm,
-            ] { try add(norm, block, [c.hiddenSize]) }
+            ] { parts.append((norm, [c.hiddenSize])) }
             if c.queryKeyNorm != .none {
-                try add(.queryNorm, block, [c.queryKeyNorm == .perHead ? c.headSize : queries])
-                try add(.keyNorm, block, [c.queryKeyNorm == .perHead ? c.headSize : keys])
+                parts.append((.queryNorm, [perHead ? c.headSize : queries]))
+                parts.append((.keyNorm, [perHead ? c.headSize : keys]))
             }
-            try add(.query, block, [queries, c.hiddenSize])
-            try add(.key, block, [keys, c.hiddenSize])
-            try add(.value, block, [keys, c.hiddenSize])
-            try add(.attentionOutput, block, [c.hiddenSize, queries])
-            try add(.gate, block, [c.feedForwardSize, c.hiddenSize])
-            try add(.up, block, [c.feedForwardSize, c.hiddenSize])
-            try add(.down, block, [c.hiddenSize, c.feedForwardSize])
+            list += parts.map { (TensorRole($0.0, block: block), $0.1) }
         }
-        return ModelGraph(configuration: c, tensors: tensors)
+        return list
     }
 
     private struct SourceKey: Hashable {
         var type: ElementType
         var length: Int
+        var isMatrix: Bool
     }
 
     /// Endless rows that are encodings of a few random ones.
     private struct RepeatedRows: TensorSource {
         let rows: [[UInt8]]
 
-        init(_ key: SourceKey, isMatrix: Bool, stream: inout RandomStream) throws {
+        init(_ key: SourceKey, stream: inout RandomStream) throws {
+            let isMatrix = key.isMatrix
             let spread = isMatrix ? 1 / Double(key.length).squareRoot() : 0.05
             rows = try (0..<(isMatrix ? RandomWeights.distinctRows : 1)).map { _ in
                 let values = (0..<key.length).map { _ in Float(spread * stream.normal() + (isMatrix ? 0 : 1)) }

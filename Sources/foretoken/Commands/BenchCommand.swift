@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Kernels
 import ModelGraph
+import Quantization
 import Runtime
 import TensorFiles
 
@@ -20,7 +21,7 @@ struct BenchCommand: ParsableCommand {
     @Option(help: "A config.json, or a folder that holds one; random weights take the place of the model's.")
     var shape: String?
 
-    @Option(help: "With --shape: the type of all matrices, q4_0, q8_0, q4_k, f16, …")
+    @Option(help: "With --shape: a preset of the quantizer, or one type for all matrices (iq4_xs, q5_0, …).")
     var type: String = "q4_0"
 
     @Option(help: "Numbers of rows, separated by commas.")
@@ -74,19 +75,17 @@ struct BenchCommand: ParsableCommand {
         if let model { return (try ModelGraph.open(model).canonical(), model) }
         let path = shape ?? ""
         let outline = try ModelGraph.open(path, weights: .mayBeAbsent)
-        guard let wanted = Self.elementType(type) else {
-            throw RuntimeError.options(
-                "--type \(type) names no type of weights; use one of f32, f16, bf16, q8_0, q4_0, q4_k, q6_k, …")
+        let graph: ModelGraph
+        if let preset = Preset(name: type) {
+            graph = try RandomWeights.graph(outline.configuration, preset: preset)
+        } else if let wanted = ElementType(anyCase: type), wanted.ggmlIdentifier != nil {
+            graph = try RandomWeights.graph(outline.configuration) { _, shape in
+                [wanted, .q8_0, .f16].first { $0.byteCount(elements: shape[shape.count - 1]) != nil } ?? .f16
+            }
+        } else {
+            throw RuntimeError.options("--type \(type) names no preset and no type; try q4_0, q4_k_m, q8_0, f16")
         }
-        let graph = try RandomWeights.graph(outline.configuration) { _, shape in
-            // Rows that are no whole blocks are kept as the quantizer keeps them: in eight bits, or in halves.
-            [wanted, .q8_0, .f16].first { $0.byteCount(elements: shape[shape.count - 1]) != nil } ?? .f16
-        }
-        return (graph, "\(path), random \(wanted.rawValue)")
-    }
-
-    static func elementType(_ name: String) -> ElementType? {
-        ElementType.allCases.first { $0.rawValue.lowercased() == name.lowercased() && $0.ggmlIdentifier != nil }
+        return (graph, "\(path), random \(type.lowercased())")
     }
 
     static func table(_ b: Benchmark) -> String {
