@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import ModelGraph
+import Quantization
 import Runtime
 import TensorFiles
 import TestSupport
