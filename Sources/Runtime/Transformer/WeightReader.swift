@@ -68,8 +68,6 @@ struct WeightReader {
 
     mutating func matrix(_ tensor: Tensor) throws -> WeightMatrix {
         let matrix = try WeightMatrix(tensor, precision: precision, pool: pool)
-        // The file's pages are not needed beside the matrix.
-        tensor.source.release(rows: 0..<tensor.rowCount, rowByteCount: tensor.rowByteCount)
         bytes += matrix.byteCount
         report(tensor)
         return matrix
