@@ -19,6 +19,7 @@ struct Foretoken: AsyncParsableCommand {
             VerifyCommand.self,
             LogitsCommand.self,
             BenchCommand.self,
+            CalibrateCommand.self,
         ])
 
     static func main() async {
