@@ -12,6 +12,8 @@ public enum QuantizationError: DescribedError, Equatable {
     case ruleMatchesNothing(rule: Int, description: String, nearest: [String])
     /// RC-03: a value that a rule cannot have.
     case badRule(rule: Int, String)
+    /// RC-04: a recipe that cannot be read.
+    case badRecipe(file: String, String)
     /// QP-03: a budget that no plan meets.
     case budgetTooSmall(requested: Int, smallest: Int)
     /// QP-04: a weight that is no number.
@@ -28,7 +30,7 @@ public enum QuantizationError: DescribedError, Equatable {
 
     public var kind: FailureKind {
         switch self {
-        case .unknownType, .unwritableType, .unknownRole, .ruleMatchesNothing, .badRule, .budgetTooSmall: .usage
+        case .unknownType, .unwritableType, .unknownRole, .ruleMatchesNothing, .badRule, .badRecipe, .budgetTooSmall: .usage
         default: .input
         }
     }
@@ -44,6 +46,7 @@ public enum QuantizationError: DescribedError, Equatable {
         case .ruleMatchesNothing(let rule, let description, let nearest):
             "rule \(rule) of the recipe (\(description)) is about no tensor of this model" + Self.hint(nearest)
         case .badRule(let rule, let message): "rule \(rule) of the recipe: \(message)"
+        case .badRecipe(let file, let message): "\(file): \(message)"
         case .budgetTooSmall(let requested, let smallest):
             "no plan fits \(requested) bytes; the smallest file that this model can have is \(smallest) bytes"
         case .nonfinite(let tensor, let row, let column, let value):

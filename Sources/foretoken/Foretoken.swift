@@ -12,6 +12,8 @@ struct Foretoken: AsyncParsableCommand {
             ConvertCommand.self,
             JoinCommand.self,
             TokenizeCommand.self,
+            CalibrateCommand.self,
+            QuantizeCommand.self,
             GraftCommand.self,
             UngraftCommand.self,
             TuneCommand.self,
@@ -19,7 +21,6 @@ struct Foretoken: AsyncParsableCommand {
             VerifyCommand.self,
             LogitsCommand.self,
             BenchCommand.self,
-            CalibrateCommand.self,
         ])
 
     static func main() async {
