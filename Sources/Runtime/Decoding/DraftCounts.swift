@@ -26,13 +26,13 @@ public struct DraftCounts: Hashable, Sendable, Codable {
         drafted += other.drafted
         speculated += other.speculated
         accepted += other.accepted
-        for (index, tried) in other.triedByDepth.enumerated() {
-            if index == triedByDepth.count {
-                triedByDepth.append(0)
-                rightByDepth.append(0)
-            }
-            triedByDepth[index] += tried
-            rightByDepth[index] += other.rightByDepth[index]
+        triedByDepth = Self.sum(triedByDepth, other.triedByDepth)
+        rightByDepth = Self.sum(rightByDepth, other.rightByDepth)
+    }
+
+    private static func sum(_ one: [Int], _ other: [Int]) -> [Int] {
+        (0..<max(one.count, other.count)).map { index in
+            (index < one.count ? one[index] : 0) + (index < other.count ? other[index] : 0)
         }
     }
 }
