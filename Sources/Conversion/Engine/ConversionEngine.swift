@@ -11,6 +11,8 @@ public struct ConversionEngine: Sendable {
         public var memoryBudget: Int
         public var overwrites: Bool
         public var resumes: Bool
+        /// The level at which the finished files are compressed with zstd, to `NAME.zst`; `nil`: they are not.
+        public var compression: Int?
 
         public init(
             threads: Int, memoryBudget: Int = 96 << 20, overwrites: Bool = false, resumes: Bool = false
@@ -56,6 +58,7 @@ public struct ConversionEngine: Sendable {
             plan.output, folder: folder,
             options: .init(
                 overwrites: options.overwrites, resumes: options.resumes, identity: plan.identity,
+                compression: options.compression,
                 threads: options.threads > 1 ? 2 : 1))
         let entries = plan.writingOrder
         let left = entries[writer.completedTensors...]

@@ -12,6 +12,8 @@ public struct OutputRecipe: Sendable {
     public var name: String
     /// Bytes of tensors in a file.
     public var maximumShardSize: Int?
+    /// Whether each tensor's digest is kept in the file.
+    public var keepsDigests = true
     /// Small files beside the tensors.
     public var sideFiles: [(name: String, bytes: [UInt8])]
 
@@ -30,11 +32,26 @@ public struct OutputRecipe: Sendable {
         let plan =
             switch content {
             case .gguf(let metadata):
-                try OutputPlan.gguf(tensors, metadata: metadata, name: name, maximumShardSize: maximumShardSize)
+                try OutputPlan.gguf(
+                    tensors, metadata: metadata, name: name, maximumShardSize: maximumShardSize, digests: keepsDigests
+                )
             case .safetensors(let metadata):
                 try OutputPlan.safetensors(
-                    tensors, metadata: metadata, name: name, maximumShardSize: maximumShardSize)
+                    tensors, metadata: metadata, name: name, maximumShardSize: maximumShardSize,
+                    digests: keepsDigests)
             }
         return sideFiles.isEmpty ? plan : plan.adding(sideFiles: sideFiles)
+    }
+}
+
+extension ConversionPlan {
+    /// The same output without digests: the bytes that the reference writers would write.
+    public func withoutDigests() throws -> ConversionPlan {
+        guard var recipe else { return self }
+        recipe.keepsDigests = false
+        var plan = self
+        plan.recipe = recipe
+        plan.output = try recipe.plan(entries.map(\.declaration))
+        return plan
     }
 }

@@ -43,12 +43,21 @@ struct ConvertCommand: ParsableCommand {
     @Flag(help: "Go on with an interrupted run, at the next tensor.")
     var resume = false
 
+    @Flag(name: .customLong("no-digests"), help: "Leave out the digests by which `check` tells damage.")
+    var noDigests = false
+
+    @Flag(help: "Compress the files with zstd, to NAME.zst; every command reads them so.")
+    var compress = false
+
     @Flag(help: "Replace an output that exists.")
     var force = false
 
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
+        if part != nil, noDigests || compress {
+            throw ValidationError("--part takes neither --no-digests nor --compress; they are for whole outputs")
+        }
         if let type, TypeChoice(type) == nil { throw ValidationError("--type \(type) is not an element type") }
         if let to, ConversionRequest.Format(rawValue: to) == nil {
             throw ValidationError("--to is gguf or safetensors, not \(to)")
@@ -64,16 +73,18 @@ struct ConvertCommand: ParsableCommand {
         request.isDryRun = dryRun
         request.threads = common.threadCount
         let line = ProgressLine(quiet: common.quiet)
-        let engine = ConversionEngine(
-            .init(
-                threads: common.threadCount, memoryBudget: maxMemory?.bytes ?? 96 << 20, overwrites: force,
-                resumes: resume))
+        var options = ConversionEngine.Options(
+            threads: common.threadCount, memoryBudget: maxMemory?.bytes ?? 96 << 20, overwrites: force,
+            resumes: resume)
+        if compress { options.compression = ZstdArchive.defaultLevel }
+        let engine = ConversionEngine(options)
         var (plan, folder) = try request.planned(progress: line.handler)
         if let part {
             let file = part.file(for: output)
             plan = try plan.part(part.number, of: part.count, name: file.lastPathComponent)
             folder = file.deletingLastPathComponent().path
         }
+        if noDigests { plan = try plan.withoutDigests() }
         let report = PlanReport(plan, peakMemoryBytes: engine.peakWorkBytes(plan))
         if !common.quiet { for note in plan.notes { Console.standardError("note: \(note)\n") } }
         if !dryRun { try engine.run(plan, folder: folder, progress: line.handler) }
