@@ -30,7 +30,8 @@ public enum QuantizationError: DescribedError, Equatable {
 
     public var kind: FailureKind {
         switch self {
-        case .unknownType, .unwritableType, .unknownRole, .ruleMatchesNothing, .badRule, .badRecipe, .budgetTooSmall: .usage
+        case .unknownType, .unwritableType, .unknownRole, .ruleMatchesNothing, .badRule, .badRecipe, .budgetTooSmall:
+            .usage
         default: .input
         }
     }

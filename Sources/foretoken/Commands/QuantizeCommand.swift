@@ -40,7 +40,8 @@ struct QuantizeCommand: ParsableCommand {
     @Option(help: "Second moments for gptq (default: beside the importance matrix).")
     var hessians: String?
 
-    @Option(help: "nearest: ggml's rule; search: the least weighted error; gptq: errors made up for by later columns.")
+    @Option(
+        help: "nearest: ggml's rule; search: the least weighted error; gptq: errors made up for by later columns.")
     var method: String?
 
     @Flag(help: "With --type: the same type for every matrix, no mixture.")
