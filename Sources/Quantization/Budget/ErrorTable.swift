@@ -38,6 +38,7 @@ public struct ErrorTable: Sendable {
         tensor: @escaping @Sendable (QuantizationSubject) throws -> Tensor
     ) throws -> ErrorTable {
         let chosen = subjects.filter { $0.kind != .protected }
+        let sensitivity = Sensitivity(isTied: !subjects.contains { $0.kind == .output })
         let total = chosen.reduce(0) { $0 + $1.elementCount }
         // The largest first, so that threads end together.
         let order = chosen.indices.sorted { (chosen[$1].elementCount, $0) < (chosen[$0].elementCount, $1) }
@@ -52,7 +53,7 @@ public struct ErrorTable: Sendable {
                 guard let index else { return }
                 do {
                     let subject = chosen[index]
-                    let row = try measure(subject, tensor(subject), importance, types)
+                    let row = try measure(subject, tensor(subject), importance, types, sensitivity)
                     let done = results.withLock { state in
                         state.rows[index] = row
                         state.done += subject.elementCount
@@ -71,7 +72,8 @@ public struct ErrorTable: Sendable {
     }
 
     private static func measure(
-        _ subject: QuantizationSubject, _ tensor: Tensor, _ importance: ImportanceMatrix?, _ types: [ElementType]
+        _ subject: QuantizationSubject, _ tensor: Tensor, _ importance: ImportanceMatrix?, _ types: [ElementType],
+        _ sensitivity: Sensitivity
     ) throws -> Row {
         let length = tensor.rowLength
         let wanted = max(1, sampleLimit / max(1, length))
@@ -96,15 +98,8 @@ public struct ErrorTable: Sendable {
             let relative = sum.energy > 0 ? sum.error / sum.energy : 0
             return Choice(
                 type: type, byteCount: row * tensor.rowCount, relativeError: relative,
-                cost: relative * Sensitivity.factor(subject))
+                cost: relative * sensitivity.factor(subject))
         }
         return Row(subject: subject, choices: choices.sorted { ($0.byteCount, $0.cost) < ($1.byteCount, $1.cost) })
     }
-}
-
-/// How much the relative output error of a class of tensors adds to the model's divergence, relative to the others.
-///
-/// Measured: each class of a trained model quantized alone, divergence over its relative error.
-enum Sensitivity {
-    static func factor(_ subject: QuantizationSubject) -> Double { 1 }
 }
