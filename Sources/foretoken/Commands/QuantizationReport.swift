@@ -2,7 +2,7 @@ import Conversion
 import Quantization
 import TensorFiles
 
-/// What quantizing wrote, or would: formats/quantize.schema.json.
+/// What quantizing wrote, or would.
 struct QuantizationReport: Encodable {
     struct Entry: Encodable {
         var name: String
