@@ -1,38 +1,21 @@
 #include "matmul_kernels.h"
 
-static void widen(const int8_t *q, int16_t *wide) {
-    for (int i = 0; i < FT_CHUNK; i += 4) {
-        wide[i] = q[i];
-        wide[i + 1] = q[i + 2];
-        wide[i + 2] = q[i + 1];
-        wide[i + 3] = q[i + 3];
-    }
-}
-
 static void prepare_chunk(
     bool avx2, ft_form form, const float *values, size_t count, const ft_activations *x, size_t at) {
 #if defined(__x86_64__)
     if (avx2) {
-        if (form & (FT_FORM_32 | FT_FORM_WIDE_32))
+        if (form & FT_FORM_32)
             ft_quantize32_avx2(values, count, &x->blocks32[at]);
-        if (form & (FT_FORM_256 | FT_FORM_WIDE_256))
+        if (form & FT_FORM_256)
             ft_quantize256_avx2(values, &x->blocks256[at]);
-        if (form & FT_FORM_WIDE_32)
-            ft_widen_avx2(x->blocks32[at].q, x->wide32 + at * FT_CHUNK);
-        if (form & FT_FORM_WIDE_256)
-            ft_widen_avx2(x->blocks256[at].q, x->wide256 + at * FT_CHUNK);
         return;
     }
 #endif
     (void)avx2;
-    if (form & (FT_FORM_32 | FT_FORM_WIDE_32))
+    if (form & FT_FORM_32)
         ft_quantize32_scalar(values, count, &x->blocks32[at]);
-    if (form & (FT_FORM_256 | FT_FORM_WIDE_256))
+    if (form & FT_FORM_256)
         ft_quantize256_scalar(values, &x->blocks256[at]);
-    if (form & FT_FORM_WIDE_32)
-        widen(x->blocks32[at].q, x->wide32 + at * FT_CHUNK);
-    if (form & FT_FORM_WIDE_256)
-        widen(x->blocks256[at].q, x->wide256 + at * FT_CHUNK);
 }
 
 void ft_prepare_activations(ft_isa isa, ft_form form, const ft_activations *x, size_t first, size_t last) {

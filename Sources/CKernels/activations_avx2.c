@@ -86,13 +86,4 @@ FT_AVX2 void ft_quantize256_avx2(const float *values, ft_activations256 *to) {
     }
 }
 
-FT_AVX2 void ft_widen_avx2(const int8_t *q, int16_t *wide) {
-    __m256i order = _mm256_setr_epi8(
-        0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15, 0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15);
-    for (int i = 0; i < FT_CHUNK; i += 16) {
-        __m256i v = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(q + i)));
-        _mm256_storeu_si256((__m256i *)(wide + i), _mm256_shuffle_epi8(v, order));
-    }
-}
-
 #endif

@@ -10,16 +10,9 @@ static ft_isa set_of(ft_isa isa, ft_type type) {
     return isa;
 }
 
-ft_form ft_product_form(ft_isa isa, const ft_weights *w) {
-    if (w->lanes == 0)
-        return FT_FORM_FLOAT;
-    const ft_traits *t = ft_traits_of(w->type);
-    if (t->is_float)
-        return FT_FORM_FLOAT;
-    // AVX2 multiplies signed codes as 16-bit integers.
-    if (set_of(isa, w->type) == FT_ISA_AVX2 && (t->low_bits == 8 || (t->table && t->offset == 0)))
-        return t->is_super ? FT_FORM_WIDE_256 : FT_FORM_WIDE_32;
-    return t->is_super ? FT_FORM_256 : FT_FORM_32;
+ft_form ft_product_form(const ft_weights *w) {
+    const ft_traits *t = w->lanes ? ft_traits_of(w->type) : NULL;
+    return !t || t->is_float ? FT_FORM_FLOAT : t->is_super ? FT_FORM_256 : FT_FORM_32;
 }
 
 size_t ft_product_lanes(ft_isa isa, ft_type type) { return set_of(isa, type) == FT_ISA_AVX512VNNI ? 16 : 8; }

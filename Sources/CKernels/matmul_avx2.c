@@ -6,9 +6,17 @@
 
 #include "matmul_unpack_avx2.h"
 
+// Rows of activations that are multiplied with a vector of codes while it is in a register.
+enum { MOST_TILE = 6 };
+
 // Products of unsigned codes with signed bytes are added in 16 bits as long as they fit: 15·127·2 eight times over
 // for 4-bit codes, 31·127·2 four times, 63·127·2 twice; then multiplied by the sub-block's scale (or by one) while
-// neighbours are added into 32 bits. Signed 8-bit codes have no such room and are 16 bits wide from the start.
+// neighbours are added into 32 bits. Signed codes are multiplied as magnitudes, their signs moved to the activations;
+// 128·127·2 fits once.
+
+// The value is computed where the source says: left alone, the compiler takes a tile row by row and has more codes to
+// hold than there are registers.
+#define FT_HERE(v) __asm__ volatile("" : "+x"(v))
 
 FT_AVX2_INLINE __m256i broadcast32(const void *p) {
     int32_t value;
@@ -17,65 +25,59 @@ FT_AVX2_INLINE __m256i broadcast32(const void *p) {
 }
 
 // How many quads may be added in 16 bits.
-FT_AVX2_INLINE int quads_in_16_bits(int bits) { return bits <= 4 ? 8 : bits == 5 ? 4 : 2; }
+FT_AVX2_INLINE int quads_in_16_bits(int bits) { return bits <= 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1; }
 
 // sums[r] += scale · (codes of `count` quads · activations of row r), all 8 lanes.
 FT_AVX2_INLINE void add_quads(
-    ft_shape s, int count, int tile, const ft_unpacked_avx2 *w, size_t b, int first, const int8_t *const *q,
-    const int16_t *const *wide, __m256i scale, __m256i *sums) {
-    if (s.bits == 8) {
-        for (int quad = first; quad < first + count; quad++)
-            for (int half = 0; half < 2; half++) {
-                const int16_t *codes = w->wide + ((b * 8 + (size_t)quad) * 2 + (size_t)half) * 16;
-                __m256i v = _mm256_load_si256((const __m256i *)codes);
-                for (int r = 0; r < tile; r++) {
-                    __m256i x = broadcast32(wide[r] + b * 32 + (size_t)quad * 4 + (size_t)half * 2);
-                    sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(v, x));
-                }
-            }
-        return;
-    }
+    ft_shape s, ft_chunk_avx2 w, int count, int tile, size_t b, int first, const int8_t *const *q, __m256i scale,
+    __m256i *sums) {
     int run = quads_in_16_bits(s.bits) < count ? quads_in_16_bits(s.bits) : count;
+#pragma clang loop unroll(full)
     for (int start = first; start < first + count; start += run) {
-        __m256i narrow[4];
+        __m256i narrow[MOST_TILE];
+#pragma clang loop unroll(full)
         for (int quad = start; quad < start + run; quad++) {
-            __m256i v = _mm256_load_si256((const __m256i *)(w->codes + (b * 8 + (size_t)quad) * 32));
+            __m256i codes = ft_quad_avx2(s, w, b, quad), magnitudes = s.is_signed ? _mm256_abs_epi8(codes) : codes;
             for (int r = 0; r < tile; r++) {
-                __m256i product = _mm256_maddubs_epi16(v, broadcast32(q[r] + b * 32 + (size_t)quad * 4));
+                __m256i x = broadcast32(q[r] + b * 32 + (size_t)quad * 4);
+                if (s.is_signed)
+                    x = _mm256_sign_epi8(x, codes);
+                __m256i product = _mm256_maddubs_epi16(magnitudes, x);
                 narrow[r] = quad == start ? product : _mm256_add_epi16(narrow[r], product);
+                FT_HERE(narrow[r]);
             }
         }
-        for (int r = 0; r < tile; r++)
+        for (int r = 0; r < tile; r++) {
             sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(narrow[r], scale));
+            FT_HERE(sums[r]);
+        }
     }
 }
 
 // A chunk of block types for `tile` rows of activations, records apart.
 FT_AVX2_INLINE void block_tile(
-    ft_shape s, int tile, const ft_unpacked_avx2 *w, size_t blocks, const ft_activations32 *x, const int16_t *wide_x,
-    bool first, float *out) {
-    __m256 acc[4];
-    const int8_t *q[4];
-    const int16_t *wide[4];
+    ft_shape s, int tile, ft_chunk_avx2 w, size_t blocks, const ft_activations32 *x, bool first, float *out) {
+    __m256 acc[MOST_TILE];
+    const int8_t *q[MOST_TILE];
     for (int r = 0; r < tile; r++) {
         acc[r] = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out + r * 8);
         q[r] = x[r].q;
-        wide[r] = s.bits == 8 ? wide_x + r * FT_CHUNK : NULL;
     }
     __m256i ones = _mm256_set1_epi16(1);
     for (size_t b = 0; b < blocks; b++) {
-        __m256i sums[4];
+        ft_fetch_block_avx2(s, w, b);
+        __m256i sums[MOST_TILE];
         for (int r = 0; r < tile; r++)
             sums[r] = s.offset == 8 ? _mm256_set1_epi32(x[r].minus_eight_sums[b])
                 : s.offset          ? _mm256_set1_epi32(-s.offset * x[r].sum[b])
                                     : _mm256_setzero_si256();
-        add_quads(s, 8, tile, w, b, 0, q, wide, ones, sums);
-        __m256 d = _mm256_load_ps(w->d[b]);
+        add_quads(s, w, 8, tile, b, 0, q, ones, sums);
+        __m256 d = ft_block_scale_avx2(s, w, b);
         for (int r = 0; r < tile; r++)
             acc[r] = _mm256_fmadd_ps(
                 _mm256_cvtepi32_ps(sums[r]), _mm256_mul_ps(d, _mm256_set1_ps(x[r].scale[b])), acc[r]);
         if (s.has_minimum) {
-            __m256 m = _mm256_load_ps(w->m[b]);
+            __m256 m = ft_block_minimum_avx2(s, w, b);
             for (int r = 0; r < tile; r++)
                 acc[r] = _mm256_fmadd_ps(m, _mm256_set1_ps(x[r].scaled_sum[b]), acc[r]);
         }
@@ -85,43 +87,32 @@ FT_AVX2_INLINE void block_tile(
 }
 
 FT_AVX2_INLINE void super_tile(
-    ft_shape s, int tile, const ft_unpacked_avx2 *w, const ft_activations256 *x, const int16_t *wide_x, bool first,
-    float *out) {
-    const int8_t *q[4];
-    const int16_t *wide[4];
-    __m256i sums[4], minima[4];
+    ft_shape s, int tile, ft_chunk_avx2 w, const ft_activations256 *x, bool first, float *out) {
+    const int8_t *q[MOST_TILE];
+    __m256i sums[MOST_TILE], minima[MOST_TILE];
     for (int r = 0; r < tile; r++) {
         q[r] = x[r].q;
-        wide[r] = s.bits == 8 ? wide_x + r * FT_CHUNK : NULL;
         sums[r] = minima[r] = _mm256_setzero_si256();
     }
-    for (size_t b = 0; b < 8; b++) {
-        if (s.bits == 8) { // products of 16 bits leave no room for the scale: it follows
-            __m256i inner[4];
-            for (int r = 0; r < tile; r++)
-                inner[r] = _mm256_setzero_si256();
-            add_quads(s, 8, tile, w, b, 0, q, wide, inner[0], inner);
-            __m256i scale = _mm256_srai_epi32(_mm256_load_si256((const __m256i *)w->scales[b]), 16);
-            for (int r = 0; r < tile; r++)
-                sums[r] = _mm256_add_epi32(sums[r], _mm256_mullo_epi32(inner[r], scale));
-        } else if (s.sub_block == 32) {
-            add_quads(s, 8, tile, w, b, 0, q, wide, _mm256_load_si256((const __m256i *)w->scales[b]), sums);
-        } else {
-            add_quads(s, 4, tile, w, b, 0, q, wide, _mm256_load_si256((const __m256i *)w->scales[2 * b]), sums);
-            add_quads(s, 4, tile, w, b, 4, q, wide, _mm256_load_si256((const __m256i *)w->scales[2 * b + 1]), sums);
+    int quads = s.sub_block / 4;
+    for (int pair = 0; pair < FT_CHUNK / s.sub_block / 2; pair++) {
+        __m256i scales[2], minimum = ft_sub_scales_avx2(s, w, pair, scales);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 2; i++) {
+            int quad = (2 * pair + i) * quads;
+            if (quad % 8 == 0)
+                ft_fetch_block_avx2(s, w, (size_t)quad / 8);
+            add_quads(s, w, quads, tile, (size_t)quad / 8, i * quads % 8, q, scales[i], sums);
         }
-    }
-    if (s.has_minimum || s.offset)
-        for (int p = 0; p < FT_CHUNK / s.sub_block / 2; p++) {
-            __m256i v = _mm256_load_si256((const __m256i *)w->minima[p]);
+        if (s.has_minimum || s.offset)
             for (int r = 0; r < tile; r++) {
                 const int16_t *totals = s.sub_block == 16 ? x[r].sum16 : x[r].sum32;
-                minima[r] = _mm256_add_epi32(minima[r], _mm256_madd_epi16(v, broadcast32(totals + 2 * p)));
+                minima[r] = _mm256_add_epi32(minima[r], _mm256_madd_epi16(minimum, broadcast32(totals + 2 * pair)));
             }
-        }
-    __m256 d = _mm256_load_ps(w->d[0]), m = _mm256_setzero_ps();
+    }
+    __m256 d = ft_block_scale_avx2(s, w, 0), m = _mm256_setzero_ps();
     if (s.has_minimum)
-        m = _mm256_load_ps(w->m[0]);
+        m = ft_block_minimum_avx2(s, w, 0);
     for (int r = 0; r < tile; r++) {
         __m256 acc = first ? _mm256_setzero_ps() : _mm256_loadu_ps(out + r * 8);
         __m256 scale = _mm256_set1_ps(x[r].scale);
@@ -135,42 +126,54 @@ FT_AVX2_INLINE void super_tile(
 }
 
 FT_AVX2_INLINE void tile_rows(
-    ft_shape s, int tile, const ft_unpacked_avx2 *w, size_t blocks, const ft_activations *x, size_t at, bool first,
+    ft_shape s, int tile, ft_chunk_avx2 w, size_t blocks, const ft_activations *x, size_t at, bool first,
     float *out) {
     if (s.is_super)
-        super_tile(
-            s, tile, w, x->blocks256 + at, s.bits == 8 ? x->wide256 + at * FT_CHUNK : NULL, first, out);
+        super_tile(s, tile, w, x->blocks256 + at, first, out);
     else
-        block_tile(
-            s, tile, w, blocks, x->blocks32 + at, s.bits == 8 ? x->wide32 + at * FT_CHUNK : NULL, first, out);
+        block_tile(s, tile, w, blocks, x->blocks32 + at, first, out);
+}
+
+// Tiles as equal as can be: no row count pays for a tile that is nearly empty.
+FT_AVX2_INLINE void all_tiles(
+    ft_shape s, ft_chunk_avx2 w, size_t blocks, const ft_activations *x, size_t start, size_t count, bool first,
+    float *out) {
+    size_t tiles = (count + MOST_TILE - 1) / MOST_TILE;
+    for (size_t i = 0; i < tiles; i++) {
+        size_t r = count * i / tiles, at = start + r;
+        float *to = out + r * 8;
+        switch (count * (i + 1) / tiles - r) {
+        case 1: tile_rows(s, 1, w, blocks, x, at, first, to); break;
+        case 2: tile_rows(s, 2, w, blocks, x, at, first, to); break;
+        case 3: tile_rows(s, 3, w, blocks, x, at, first, to); break;
+        case 4: tile_rows(s, 4, w, blocks, x, at, first, to); break;
+        case 5: tile_rows(s, 5, w, blocks, x, at, first, to); break;
+        default: tile_rows(s, MOST_TILE, w, blocks, x, at, first, to); break;
+        }
+    }
 }
 
 FT_AVX2_INLINE void panel_product(
     ft_shape s, const ft_weights *weights, const uint8_t *panel, const ft_activations *x, ft_rows rows, float *out) {
-    ft_unpacked_avx2 w;
     const ft_traits *t = ft_traits_of(s.type);
     size_t chunk_bytes = ft_chunk_bytes(t, 8, 8), count = rows.last - rows.first, columns = weights->columns;
+    __m256i table = _mm256_setzero_si256();
+    if (s.table)
+        table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)t->table));
     for (size_t c = 0; c * FT_CHUNK < columns; c++, panel += chunk_bytes) {
-        size_t blocks = ft_min_size(FT_CHUNK, columns - c * FT_CHUNK) / FT_BLOCK;
-        ft_unpack_codes_avx2(s, panel, blocks, &w);
+        size_t blocks = ft_min_size(FT_CHUNK, columns - c * FT_CHUNK) / FT_BLOCK, at = c * x->rows + rows.first;
         const uint8_t *scales = panel + blocks * 32 * (size_t)(s.low + s.high);
         ft_fetch_ahead(scales, ft_scale_bytes(t, 8, 8));
-        if (s.is_super)
-            ft_unpack_super_scales_avx2(s, scales, &w);
-        else
-            ft_unpack_block_scales_avx2(s, scales, blocks, &w);
-        // Tiles of at most 4 rows, as equal as can be: no row count pays for a tile that is nearly empty.
-        size_t tiles = (count + 3) / 4;
-        for (size_t i = 0; i < tiles; i++) {
-            size_t r = count * i / tiles, tile = count * (i + 1) / tiles - r, at = c * x->rows + rows.first + r;
-            float *to = out + r * 8;
-            switch (tile) {
-            case 1: tile_rows(s, 1, &w, blocks, x, at, c == 0, to); break;
-            case 2: tile_rows(s, 2, &w, blocks, x, at, c == 0, to); break;
-            case 3: tile_rows(s, 3, &w, blocks, x, at, c == 0, to); break;
-            default: tile_rows(s, 4, &w, blocks, x, at, c == 0, to); break;
-            }
+        ft_chunk_avx2 chunk = {panel, scales, table, NULL};
+        // Codes go straight from memory to registers where a single tile reads them, or where they are bytes already.
+        if (count <= MOST_TILE || s.low == 8) {
+            all_tiles(s, chunk, blocks, x, at, count, c == 0, out);
+            continue;
         }
+        ft_spread_avx2 spread;
+        ft_spread_chunk_avx2(s, chunk, blocks, &spread);
+        chunk.spread = &spread;
+        all_tiles(s, chunk, blocks, x, at, count, c == 0, out);
     }
 }
 
@@ -180,12 +183,12 @@ FT_AVX2_INLINE void panel_product(
         panel_product((ft_shape){__VA_ARGS__}, weights, panel, x, rows, out);                            \
     }
 
-PANEL(panel_q8_0, .type = FT_Q8_0, .low = 8, .bits = 8)
+PANEL(panel_q8_0, .type = FT_Q8_0, .low = 8, .bits = 8, .is_signed = true)
 PANEL(panel_q4_0, .type = FT_Q4_0, .low = 4, .bits = 4, .offset = 8)
 PANEL(panel_q4_1, .type = FT_Q4_1, .low = 4, .bits = 4, .has_minimum = true)
 PANEL(panel_q5_0, .type = FT_Q5_0, .low = 4, .high = 1, .bits = 5, .offset = 16)
 PANEL(panel_q5_1, .type = FT_Q5_1, .low = 4, .high = 1, .bits = 5, .has_minimum = true)
-PANEL(panel_iq4_nl, .type = FT_IQ4_NL, .low = 4, .bits = 8, .table = true)
+PANEL(panel_iq4_nl, .type = FT_IQ4_NL, .low = 4, .bits = 8, .is_signed = true, .table = true)
 PANEL(panel_mxfp4, .type = FT_MXFP4, .low = 4, .bits = 5, .table = true, .offset = 12)
 PANEL(
     panel_q2_k, .type = FT_Q2_K, .low = 2, .bits = 2, .is_super = true, .has_minimum = true, .nibble_minimum = true,
@@ -201,7 +204,7 @@ PANEL(
     panel_q6_k, .type = FT_Q6_K, .low = 4, .high = 2, .bits = 6, .offset = 32, .is_super = true, .sub_block = 16,
     .signed_scale = true)
 PANEL(
-    panel_iq4_xs, .type = FT_IQ4_XS, .low = 4, .bits = 8, .table = true, .is_super = true, .sub_block = 32,
+    panel_iq4_xs, .type = FT_IQ4_XS, .low = 4, .bits = 8, .is_signed = true, .table = true, .is_super = true, .sub_block = 32,
     .signed_scale = true)
 
 ft_panel_kernel ft_panel_kernel_avx2(ft_type type) {

@@ -26,7 +26,6 @@ void ft_quantize32_scalar(const float *values, size_t count, ft_activations32 *t
 void ft_quantize256_scalar(const float *values, ft_activations256 *to);
 void ft_quantize32_avx2(const float *values, size_t count, ft_activations32 *to);
 void ft_quantize256_avx2(const float *values, ft_activations256 *to);
-void ft_widen_avx2(const int8_t *q, int16_t *wide);
 
 // Weights are read once and in order, but the sums between two reads are long enough for the processor's own
 // read-ahead to fall asleep: kernels ask for the bytes so far ahead themselves.

@@ -73,12 +73,6 @@ public final class Activations {
     private func reserve(_ form: ft_form) throws(KernelError) {
         let chunks = (columns + FT_CHUNK - 1) / FT_CHUNK
         switch form {
-        case FT_FORM_WIDE_32:
-            try reserve(FT_FORM_32)
-            unsafe state.pointee.wide32 = unsafe try memory(form, chunks * MemoryLayout<Int16>.stride * 256)
-        case FT_FORM_WIDE_256:
-            try reserve(FT_FORM_256)
-            unsafe state.pointee.wide256 = unsafe try memory(form, chunks * MemoryLayout<Int16>.stride * 256)
         case FT_FORM_32:
             unsafe state.pointee.blocks32 = unsafe try memory(form, chunks * MemoryLayout<ft_activations32>.stride)
         default:

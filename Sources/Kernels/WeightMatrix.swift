@@ -56,7 +56,7 @@ public final class WeightMatrix: @unchecked Sendable {
             type: number, lanes: lanes, rows: rows, columns: tensor.rowLength,
             data: memory.assumingMemoryBound(to: UInt8.self))
         form = unsafe withUnsafePointer(to: weights) {
-            unsafe ft_product_form(pool.instructionSet.identifier, $0)
+            unsafe ft_product_form($0)
         }
         try unsafe Self.fill(memory, panels, panelBytes, panelRows, lanes, number, tensor, chosen, pool)
     }

@@ -79,9 +79,7 @@ static float *outputs(
     ft_activations x = {.rows = count, .columns = columns, .values = values, .stride = columns};
     x.blocks32 = ft_allocate(chunks * sizeof *x.blocks32);
     x.blocks256 = ft_allocate(chunks * sizeof *x.blocks256);
-    x.wide32 = ft_allocate(chunks * FT_CHUNK * sizeof(int16_t));
-    x.wide256 = ft_allocate(chunks * FT_CHUNK * sizeof(int16_t));
-    ft_form form = ft_product_form(s.isa, &weights);
+    ft_form form = ft_product_form(&weights);
     if (form != FT_FORM_FLOAT)
         ft_prepare_activations(s.isa, form, &x, 0, count);
     float *out = calloc(count * rows, sizeof(float));
@@ -89,8 +87,6 @@ static float *outputs(
     ft_product_run(s.isa, s.pool, &product, 1);
     ft_release(x.blocks32, chunks * sizeof *x.blocks32);
     ft_release(x.blocks256, chunks * sizeof *x.blocks256);
-    ft_release(x.wide32, chunks * FT_CHUNK * sizeof(int16_t));
-    ft_release(x.wide256, chunks * FT_CHUNK * sizeof(int16_t));
     ft_release(data, panels * panel);
     return out;
 }

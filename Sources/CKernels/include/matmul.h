@@ -41,8 +41,6 @@ typedef enum {
     FT_FORM_FLOAT = 1,
     FT_FORM_32 = 2,
     FT_FORM_256 = 4,
-    FT_FORM_WIDE_32 = 8,   // FT_FORM_32, and its q as 16-bit integers, of each four in the order 0, 2, 1, 3
-    FT_FORM_WIDE_256 = 16, // the same with FT_FORM_256
 } ft_form;
 
 // Rows of activations in every form that has been prepared. The quantized forms are ordered [chunk of 256][row].
@@ -52,12 +50,10 @@ typedef struct {
     size_t stride;
     ft_activations32 *blocks32;
     ft_activations256 *blocks256;
-    int16_t *wide32;
-    int16_t *wide256;
 } ft_activations;
 
-// The form that products with the weights read under an instruction set.
-ft_form ft_product_form(ft_isa isa, const ft_weights *weights);
+// The form that products with the weights read.
+ft_form ft_product_form(const ft_weights *weights);
 
 // Panel width that the kernels of an instruction set want for a type.
 size_t ft_product_lanes(ft_isa isa, ft_type type);
