@@ -30,8 +30,9 @@ static ft_panel_kernel panel_kernel(ft_isa isa, ft_type type) {
 // second-level cache while the panels pass by.
 enum { ROW_BLOCK = 128 };
 
-// Weights that one thread takes at a time: they stay in the second-level cache while blocks of rows pass by.
-enum { ITEM_BYTES = 48 << 10 };
+// Weights that one thread takes at a time, at most: they stay in the second-level cache while blocks of rows pass by.
+// Small matrices are cut finer, so that threads end together; an item costs a twentieth of a microsecond.
+enum { MOST_ITEM_BYTES = 48 << 10, LEAST_ITEM_BYTES = 4 << 10, ITEMS_PER_THREAD = 4 };
 
 // Plain rows are taken as many at a time.
 enum { ROW_LANES = 8 };
@@ -40,8 +41,18 @@ static size_t lanes_of(const ft_weights *w) { return w->lanes ? w->lanes : ROW_L
 
 static size_t panel_count(const ft_weights *w) { return (w->rows + lanes_of(w) - 1) / lanes_of(w); }
 
-static size_t panel_bytes(const ft_weights *w) {
-    return w->lanes ? ft_panel_bytes(w->type, w->lanes, w->columns) : ROW_LANES * ft_row_bytes(w);
+// What an item of a job finds out once for all its panels.
+typedef struct {
+    ft_isa isa;
+    const ft_weights *w;
+    size_t lanes, panel_bytes;
+    ft_panel_kernel kernel; // NULL for plain rows
+} panels;
+
+static panels panels_of(ft_isa isa, const ft_weights *w) {
+    if (w->lanes == 0)
+        return (panels){isa, w, ROW_LANES, ROW_LANES * ft_row_bytes(w), NULL};
+    return (panels){isa, w, w->lanes, ft_panel_bytes(w->type, w->lanes, w->columns), panel_kernel(isa, w->type)};
 }
 
 // Products with 8 plain rows: each chunk of 256 columns becomes a panel of floats for the moment, and their sums are
@@ -73,24 +84,28 @@ static void plain_rows(
 }
 
 // All lanes of a panel for up to ROW_BLOCK rows, [row][lane].
-static void whole_panel(
-    ft_isa isa, const ft_weights *w, size_t panel, const ft_activations *x, ft_rows rows, float *out) {
-    if (w->lanes == 0)
-        plain_rows(isa, w, panel, x, rows, out);
+static void whole_panel(const panels *p, size_t panel, const ft_activations *x, ft_rows rows, float *out) {
+    if (p->kernel)
+        p->kernel(p->w, p->w->data + panel * p->panel_bytes, x, rows, out);
     else
-        panel_kernel(isa, w->type)(w, w->data + panel * panel_bytes(w), x, rows, out);
+        plain_rows(p->isa, p->w, panel, x, rows, out);
 }
 
-static void product_panels(ft_isa isa, const ft_product *p, size_t first, size_t last) {
-    const ft_weights *w = &p->weights;
+static void product_panels(const panels *p, const ft_product *product, size_t first, size_t last) {
+    const ft_activations *x = product->x;
     float whole[ROW_BLOCK * FT_MOST_LANES];
-    for (size_t r = 0; r < p->x->rows; r += ROW_BLOCK) {
-        ft_rows rows = {r, ft_min_size(r + ROW_BLOCK, p->x->rows)};
+    for (size_t r = 0; r < x->rows; r += ROW_BLOCK) {
+        ft_rows rows = {r, ft_min_size(r + ROW_BLOCK, x->rows)};
         for (size_t panel = first; panel < last; panel++) {
-            size_t begin = panel * lanes_of(w), lanes = ft_min_size(lanes_of(w), w->rows - begin);
-            whole_panel(isa, w, panel, p->x, rows, whole);
+            size_t begin = panel * p->lanes, lanes = ft_min_size(p->lanes, p->w->rows - begin);
+            float *out = product->out + r * product->stride + begin;
+            if (x->rows == 1 && lanes == p->lanes) { // nothing lies between the outputs
+                whole_panel(p, panel, x, rows, out);
+                continue;
+            }
+            whole_panel(p, panel, x, rows, whole);
             for (size_t i = 0; i < rows.last - rows.first; i++)
-                memcpy(p->out + (r + i) * p->stride + begin, whole + i * lanes_of(w), lanes * sizeof(float));
+                memcpy(out + i * product->stride, whole + i * p->lanes, lanes * sizeof(float));
         }
     }
 }
@@ -99,34 +114,46 @@ typedef struct {
     ft_isa isa;
     const ft_product *products;
     size_t count;
+    size_t item_bytes;
     const uint32_t *ids;
     size_t id_count;
 } job;
 
-static size_t panels_per_item(const ft_weights *w) { return ITEM_BYTES / (panel_bytes(w) + 1) + 1; }
+// How a product's panels are cut into items.
+typedef struct {
+    panels panels;
+    size_t count, step, items;
+} cut;
 
-static size_t item_count(const ft_weights *w) {
-    return (panel_count(w) + panels_per_item(w) - 1) / panels_per_item(w);
+static cut cut_of(const job *j, size_t product) {
+    const ft_weights *w = &j->products[product].weights;
+    panels p = panels_of(j->isa, w);
+    size_t count = panel_count(w), step = j->item_bytes / (p.panel_bytes + 1) + 1;
+    return (cut){p, count, step, (count + step - 1) / step};
 }
 
 static void run_item(void *context, size_t item) {
     const job *j = context;
     for (size_t i = 0; i < j->count; i++) {
-        const ft_weights *w = &j->products[i].weights;
-        size_t items = item_count(w), step = panels_per_item(w);
-        if (item < items) {
-            product_panels(j->isa, &j->products[i], item * step, ft_min_size((item + 1) * step, panel_count(w)));
+        cut c = cut_of(j, i);
+        if (item < c.items) {
+            product_panels(
+                &c.panels, &j->products[i], item * c.step, ft_min_size((item + 1) * c.step, c.count));
             return;
         }
-        item -= items;
+        item -= c.items;
     }
 }
 
 void ft_product_run(ft_isa isa, ft_pool *pool, const ft_product *products, size_t count) {
-    size_t items = 0;
+    job j = {isa, products, count, MOST_ITEM_BYTES, NULL, 0};
+    size_t bytes = 0, items = 0, threads = ft_pool_threads(pool);
     for (size_t i = 0; i < count; i++)
-        items += item_count(&products[i].weights);
-    job j = {isa, products, count, NULL, 0};
+        bytes += panel_count(&products[i].weights) * panels_of(isa, &products[i].weights).panel_bytes;
+    bytes /= ITEMS_PER_THREAD * threads;
+    j.item_bytes = bytes < LEAST_ITEM_BYTES ? LEAST_ITEM_BYTES : ft_min_size(bytes, MOST_ITEM_BYTES);
+    for (size_t i = 0; i < count; i++)
+        items += cut_of(&j, i).items;
     ft_pool_run(pool, items, run_item, &j);
 }
 
@@ -134,25 +161,25 @@ enum { CHOSEN_PER_ITEM = 8 };
 
 static void run_chosen(void *context, size_t item) {
     const job *j = context;
-    const ft_product *p = j->products;
-    const ft_weights *w = &p->weights;
+    const ft_product *product = j->products;
+    panels p = panels_of(j->isa, &product->weights);
     size_t end = ft_min_size((item + 1) * CHOSEN_PER_ITEM, j->id_count);
-    for (size_t r = 0; r < p->x->rows; r += ROW_BLOCK) {
-        ft_rows rows = {r, ft_min_size(r + ROW_BLOCK, p->x->rows)};
+    for (size_t r = 0; r < product->x->rows; r += ROW_BLOCK) {
+        ft_rows rows = {r, ft_min_size(r + ROW_BLOCK, product->x->rows)};
         float whole[ROW_BLOCK * FT_MOST_LANES];
         size_t held = SIZE_MAX;
         for (size_t i = item * CHOSEN_PER_ITEM; i < end; i++) {
-            size_t panel = j->ids[i] / lanes_of(w), lane = j->ids[i] % lanes_of(w);
+            size_t panel = j->ids[i] / p.lanes, lane = j->ids[i] % p.lanes;
             if (panel != held)
-                whole_panel(j->isa, w, panel, p->x, rows, whole);
+                whole_panel(&p, panel, product->x, rows, whole);
             held = panel;
             for (size_t row = rows.first; row < rows.last; row++)
-                p->out[row * p->stride + i] = whole[(row - rows.first) * lanes_of(w) + lane];
+                product->out[row * product->stride + i] = whole[(row - rows.first) * p.lanes + lane];
         }
     }
 }
 
 void ft_product_chosen(ft_isa isa, ft_pool *pool, const ft_product *product, const uint32_t *ids, size_t id_count) {
-    job j = {isa, product, 1, ids, id_count};
+    job j = {isa, product, 1, 0, ids, id_count};
     ft_pool_run(pool, (id_count + CHOSEN_PER_ITEM - 1) / CHOSEN_PER_ITEM, run_chosen, &j);
 }

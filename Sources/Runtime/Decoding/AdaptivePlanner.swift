@@ -10,12 +10,18 @@ package struct AdaptivePlanner {
     package private(set) var policy: DraftPolicy
     /// Seconds that probes may still take.
     private var credit = 0.0
-    /// Steps until values are computed anew, and the pause after that.
+    /// Steps until values are computed anew, the pause after that, and what the policy's first step cost against a
+    /// plain one when they were.
     private var countdown = 0
     private var pause = 4
+    private var price = 1.0
+    /// Steps since the last plain one.
+    private var sincePlain = 0
 
     /// Share of the time that probing may take.
     private static let probingShare = 0.01
+    /// Steps after which a plain one is due: what all others are measured against.
+    private static let longestWithoutPlain = 256
 
     package init(maskCount: Int, costs: StepCosts, tracker: AcceptanceTracker? = nil) {
         self.maskCount = maskCount
@@ -23,6 +29,7 @@ package struct AdaptivePlanner {
         self.tracker = tracker ?? AcceptanceTracker(maskCount: maskCount)
         policy = DraftPolicy(maskCount: maskCount, costs: costs)
         for _ in 0..<8 where !policy.improve(acceptance: averages, costs: costs) { break }
+        price = presentPrice
     }
 
     private var averages: [Double] {
@@ -31,6 +38,7 @@ package struct AdaptivePlanner {
 
     /// The plan for a step with these drafts at hand.
     package mutating func plan(drafts: [Draft]) -> StepPlan {
+        guard sincePlain < Self.longestWithoutPlain else { return .plain }
         if drafts.isEmpty {
             let plan = policy.plans[0]
             guard plan.maskCount == 0, maskCount > 0 else { return plan }
@@ -53,6 +61,15 @@ package struct AdaptivePlanner {
         costs.rows(ordinary: 1, masks: 1) + costs.draft(masks: 1) - costs.rows(ordinary: 1, masks: 0)
     }
 
+    /// Tokens that a step of this plan brings on average.
+    package func expectedTokens(_ plan: StepPlan, drafts: [Draft]) -> Double {
+        var reached = 1.0
+        return drafts.prefix(plan.speculated).reduce(1) { sum, draft in
+            reached *= tracker.probability(of: draft)
+            return sum + reached
+        }
+    }
+
     package mutating func observe(_ draft: Draft, accepted: Bool) { tracker.observe(draft, accepted: accepted) }
 
     /// Seconds that the model says a step of this plan takes when `accepted` drafts are right.
@@ -62,12 +79,19 @@ package struct AdaptivePlanner {
 
     /// Takes in how a step went, and now and then works out anew what drafts are worth.
     package mutating func finish(_ plan: StepPlan, accepted: Int, seconds: Double) {
-        costs.observe(predicted: predicted(plan, accepted: accepted), actual: seconds)
+        costs.observe(rows: plan.rowCount, predicted: predicted(plan, accepted: accepted), actual: seconds)
+        sincePlain = plan.rowCount == 1 ? 0 : sincePlain + 1
         credit = min(credit + Self.probingShare * seconds, 4 * probeCost)
         countdown -= 1
-        guard countdown <= 0 else { return }
+        guard countdown <= 0 || abs(presentPrice / price - 1) > 0.03 else { return }
         // Plans that stay the same are looked at less and less often.
         pause = policy.improve(acceptance: averages, costs: costs) ? 4 : min(64, pause * 2)
         countdown = pause
+        price = presentPrice
+    }
+
+    private var presentPrice: Double {
+        let first = policy.plans[0]
+        return costs.rows(ordinary: 1, masks: first.maskCount) / costs.rows(ordinary: 1, masks: 0)
     }
 }

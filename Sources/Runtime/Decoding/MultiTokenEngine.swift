@@ -82,23 +82,24 @@ package final class MultiTokenEngine<Model: DecodingModel> {
 
         let next = try nextDrafts(tokens: tokens, block: layout.block(after: accepted))
         try model.keep(rows: 0..<tokens.count)
-        let trace = DecodeTrace(
-            step: stepNumber + 1, position: history.count - 1, source: sourceName, drafts: drafts.count,
-            speculated: plan.speculated, accepted: accepted, masks: plan.masks, rows: plan.rowCount, tokens: tokens,
-            expectedTokens: nil, expectedSeconds: planner?.predicted(plan, accepted: accepted), seconds: 0)
+        let proposed = drafts
         record(tokens: tokens, plan: plan)
         drafts = next
         verified = tokens[accepted]
         stepNumber += 1
 
         let finished = clock()
+        if let onTrace {
+            onTrace(
+                DecodeTrace(
+                    step: stepNumber, position: history.count - 1, source: Self.source(of: proposed),
+                    drafts: proposed.count, speculated: plan.speculated, accepted: accepted, masks: plan.masks,
+                    rows: plan.rowCount, tokens: tokens,
+                    expectedTokens: planner?.expectedTokens(plan, drafts: proposed),
+                    expectedSeconds: planner?.predicted(plan, accepted: accepted), seconds: finished - planned))
+        }
         planner?.finish(plan, accepted: accepted, seconds: finished - planned)
         plannerSeconds += planned - started + (clock() - finished)
-        if let onTrace {
-            var line = trace
-            line.seconds = finished - planned
-            onTrace(line)
-        }
         return tokens
     }
 
@@ -169,7 +170,7 @@ package final class MultiTokenEngine<Model: DecodingModel> {
         }
     }
 
-    private var sourceName: String {
+    private static func source(of drafts: [Draft]) -> String {
         let masks = drafts.contains { if case .mask = $0.source { true } else { false } }
         let text = drafts.contains { if case .lookup = $0.source { true } else { false } }
         return masks ? (text ? "masks+lookup" : "masks") : (text ? "lookup" : "none")

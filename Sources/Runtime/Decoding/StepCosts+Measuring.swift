@@ -39,14 +39,15 @@ extension StepCosts {
 
         /// A file name that only this setting has.
         var fileName: String {
-            let text = "1 \(masks) \(shortlist) \(cache) \(threads) \(instructionSet) \(processor) \(model)"
+            let text = "2 \(masks) \(shortlist) \(cache) \(threads) \(instructionSet) \(processor) \(model)"
             let bytes = Array(text.utf8)
             return unsafe "steps-\(TensorDigest(of: bytes.span.bytes)).json"
         }
     }
 
-    /// Costs of passes on this machine, measured now: each part's least time of several, rows rising until `seconds`
-    /// are used up; the last slope stands for what was not measured.
+    /// Costs of passes on this machine, measured now in about `seconds`: each part's least time over several rounds, so
+    /// that what disturbs the machine for a moment disturbs all parts alike. Row counts rise until the first round has
+    /// taken a third of the time; the last slope stands for what was not measured.
     public static func measured(
         _ model: Transformer, graft: LoadedGraft?, shortlist: Int, cache: KeyValueStore.Precision,
         seconds: Double = 1.5
@@ -59,49 +60,49 @@ extension StepCosts {
         func token(_ index: Int) -> Int { (index * 37 + 11) % configuration.vocabularySize }
         try sequence.append((0..<max(1, prefix)).map(token))
         let started = ContinuousClock.now
-        func left() -> Double { seconds - started.duration(to: .now).seconds }
-        func least(_ body: () throws -> Void) rethrows -> Double {
-            var best = Double.infinity
-            var spent = 0.0
-            for _ in 0..<5 {
-                let before = ContinuousClock.now
-                try body()
-                let took = before.duration(to: .now).seconds
-                best = min(best, took)
-                spent += took
-                if spent > seconds / 24 { break }
-            }
-            return best
+        func elapsed() -> Double { started.duration(to: .now).seconds }
+        func time(_ best: inout [Int: Double], _ count: Int, _ body: () throws -> Void) rethrows {
+            let before = ContinuousClock.now
+            try body()
+            best[count] = min(best[count] ?? .infinity, before.duration(to: .now).seconds)
         }
-        func pass(_ count: Int) throws { try sequence.forward(Row.chain((0..<count).map(token))) }
-        try pass(1)
-        var layers: [(count: Int, seconds: Double)] = []
-        var verification: [(count: Int, seconds: Double)] = []
         let most = min(81, port.rowLimit, max(1, configuration.contextLength - prefix))
-        for count in [1, 2, 4, 8, 16, 3, 6, 12, 32, 24, 48, 81] where count <= most {
-            guard count <= 4 || left() > seconds / 3 else { continue }
-            layers.append((count, try least { try pass(count) }))
-            guard count <= 9 else { continue }
-            verification.append((count, try least { try port.readLogits(rows: 0..<count) }))
+        let k = min(graft?.maskCount ?? 0, max(0, configuration.contextLength - prefix - 2))
+        var (layers, verification, masked, drafting) = (
+            [Int: Double](), [Int: Double](), [Int: Double](), [Int: Double]()
+        )
+        /// Rows of a pass of so many masks in blocks of k, each after a token of a chain.
+        func blocks(_ count: Int) -> StepLayout {
+            let plan = StepPlan(masks: stride(from: 0, to: count, by: k).map { min(k, count - $0) })
+            return StepLayout(plan: plan, tokens: (0..<plan.ordinaryCount).map(token))
         }
-        let ordinary = Curve(layers)
-        var gated: [(count: Int, seconds: Double)] = []
-        var drafting: [(count: Int, seconds: Double)] = []
-        if let graft {
-            let k = min(graft.maskCount, configuration.contextLength - prefix - 2)
-            for count in [1, 2, 4, 8, 16] where count <= max(1, 2 * k) && count < most {
-                // Blocks of k masks after each token of a chain.
-                let plan = StepPlan(
-                    masks: stride(from: 0, to: count, by: max(1, k)).map { min(max(1, k), count - $0) })
-                let layout = StepLayout(plan: plan, tokens: (0..<plan.ordinaryCount).map(token))
-                let took = try least { try sequence.forward(layout.rows) }
-                gated.append((count, max(0, took - ordinary(plan.rowCount))))
-                guard count <= k else { continue }
-                drafting.append((count, try least { _ = try port.draft(after: 0, block: layout.block(after: 0)) }))
+        var counts = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 81].filter { $0 <= most }
+        let maskCounts = [1, 2, 4, 8, 16].filter { $0 <= 2 * k && blocks($0).rows.count <= most }
+        try sequence.forward(Row.chain([token(0)]))
+        var round = 0
+        repeat {
+            for (index, count) in counts.enumerated() {
+                if round == 0, count > 4, elapsed() > seconds / 3 {
+                    counts = Array(counts[..<index])
+                    break
+                }
+                try time(&layers, count) { try sequence.forward(Row.chain((0..<count).map(token))) }
+                guard count <= 9 else { continue }
+                try time(&verification, count) { try port.readLogits(rows: 0..<count) }
             }
-        }
+            for count in maskCounts {
+                let layout = blocks(count)
+                try time(&masked, count) { try sequence.forward(layout.rows) }
+                guard count <= k else { continue }
+                try time(&drafting, count) { _ = try port.draft(after: 0, block: layout.block(after: 0)) }
+            }
+            round += 1
+        } while round < 2 || (round < 20 && elapsed() < seconds)
+        func curve(_ knots: [Int: Double]) -> Curve { Curve(knots.map { (count: $0.key, seconds: $0.value) }) }
+        let ordinary = curve(layers)
+        let gated = masked.map { (count: $0.key, seconds: max(0, $0.value - ordinary(blocks($0.key).rows.count))) }
         return StepCosts(
-            layers: ordinary, gated: Curve(gated), verification: Curve(verification), drafting: Curve(drafting))
+            layers: ordinary, gated: Curve(gated), verification: curve(verification), drafting: curve(drafting))
     }
 
     /// Where measurements are kept: `$FORETOKEN_CACHE`, or `foretoken` in the user's cache folder.

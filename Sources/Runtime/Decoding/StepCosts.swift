@@ -1,7 +1,8 @@
 /// How long the parts of a step take on this machine with this model, in seconds, by how many rows they have.
 ///
 /// Measured at load at a few row counts and interpolated between; corrected while decoding by what steps really
-/// took, so that a growing context or a busy machine does not mislead the planner.
+/// took, plain ones and those of more rows apart, so that neither a growing context nor a measurement that a busy
+/// machine spoilt misleads the planner for long.
 public struct StepCosts: Hashable, Sendable, Codable {
     /// A cost as a function of a count: knots with rising counts, straight lines between, the last slope beyond.
     public struct Curve: Hashable, Sendable, Codable {
@@ -37,8 +38,12 @@ public struct StepCosts: Hashable, Sendable, Codable {
     public var verification: Curve
     /// Drafting from a block of masks, unembedding and sampler chain, by masks.
     public var drafting: Curve
-    /// What steps took against what the curves say, a running ratio.
-    public var correction = 1.0
+    /// What plain steps took against what the curves say, a running ratio.
+    private var correction = 1.0
+    /// The same for steps of 1, 2, up to 4, up to 8 … rows against plain ones.
+    private var shape = [Double](repeating: 1, count: 7)
+
+    private enum CodingKeys: CodingKey { case layers, gated, verification, drafting }
 
     public init(layers: Curve, gated: Curve, verification: Curve, drafting: Curve) {
         self.layers = layers
@@ -49,16 +54,28 @@ public struct StepCosts: Hashable, Sendable, Codable {
 
     /// Seconds for the rows of a step, drafting left out.
     public func rows(ordinary: Int, masks: Int) -> Double {
-        correction * (layers(ordinary + masks) + gated(masks) + verification(ordinary))
+        correction * shape[Self.rowClass(ordinary + masks)]
+            * (layers(ordinary + masks) + gated(masks) + verification(ordinary))
     }
 
     public func draft(masks: Int) -> Double { correction * drafting(masks) }
 
-    /// Takes in that a step foreseen to take `predicted` seconds took `actual`. A pause of the whole machine says
-    /// nothing about rows, so what is far off counts as less.
-    mutating func observe(predicted: Double, actual: Double) {
+    /// 0 for one row, 1 for two, 2 up to four, 3 up to eight …
+    private static func rowClass(_ rows: Int) -> Int { min(6, Int.bitWidth - (rows - 1).leadingZeroBitCount) }
+
+    /// How much of a correction that no step confirms is left after the next step.
+    private static let memory = 0.999
+
+    /// Takes in that a step of so many rows, foreseen to take `predicted` seconds, took `actual`. A pause of the whole
+    /// machine says nothing about rows, so what is far off counts as less.
+    mutating func observe(rows: Int, predicted: Double, actual: Double) {
         guard predicted > 0, actual > 0 else { return }
-        let ratio = min(max(actual / predicted, 0.5), 2)
-        correction *= 1 + 0.03 * (ratio - 1)
+        for index in 1..<shape.count { shape[index] = 1 + Self.memory * (shape[index] - 1) }
+        let surprise = min(max(actual / predicted, 0.5), 1.5) - 1
+        if rows == 1 {
+            correction *= 1 + 0.05 * surprise
+        } else {
+            shape[Self.rowClass(rows)] *= 1 + 0.1 * surprise
+        }
     }
 }
