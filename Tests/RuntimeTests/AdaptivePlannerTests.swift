@@ -56,9 +56,10 @@ import Testing
     func wrongCostsAreNotBelievedForLong(skill: Double) throws {
         let machine = Self.machines[3]
         let plain = try Self.speed(machine, .plain, masks: 0, skill: skill)
-        for believed in Self.machines[..<3] {
+        let half = Machine(description: "half the truth") { 0.6 + 0.4 * Double($0) }
+        for believed in [half, Self.machines[1]] {
             let adaptive = try Self.speed(machine, .adaptive, masks: 8, skill: skill, believing: believed)
-            #expect(adaptive > 0.97 * plain, "\(believed): \(adaptive / plain)")
+            #expect(adaptive > 0.96 * plain, "\(believed): \(adaptive / plain)")
         }
     }
 

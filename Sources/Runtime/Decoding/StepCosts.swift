@@ -1,3 +1,5 @@
+import Foundation
+
 /// How long the parts of a step take on this machine with this model, in seconds, by how many rows they have.
 ///
 /// Measured at load at a few row counts and interpolated between; corrected while decoding by what steps really
@@ -40,8 +42,9 @@ public struct StepCosts: Hashable, Sendable, Codable {
     public var drafting: Curve
     /// What plain steps took against what the curves say, a running ratio.
     private var correction = 1.0
-    /// The same for steps of 1, 2, up to 4, up to 8 … rows against plain ones.
+    /// The same for steps of 1, 2, up to 4, up to 8 … rows against plain ones, and how often each was seen.
     private var shape = [Double](repeating: 1, count: 7)
+    private var seen = [Double](repeating: 0, count: 7)
 
     private enum CodingKeys: CodingKey { case layers, gated, verification, drafting }
 
@@ -70,12 +73,12 @@ public struct StepCosts: Hashable, Sendable, Codable {
     /// machine says nothing about rows, so what is far off counts as less.
     mutating func observe(rows: Int, predicted: Double, actual: Double) {
         guard predicted > 0, actual > 0 else { return }
-        for index in 1..<shape.count { shape[index] = 1 + Self.memory * (shape[index] - 1) }
-        let surprise = min(max(actual / predicted, 0.5), 1.5) - 1
-        if rows == 1 {
-            correction *= 1 + 0.05 * surprise
-        } else {
-            shape[Self.rowClass(rows)] *= 1 + 0.1 * surprise
-        }
+        for index in 1..<shape.count { shape[index] = pow(shape[index], Self.memory) }
+        let index = Self.rowClass(rows)
+        let surprise = min(max(log(actual / predicted), -1.5), 1.5)
+        // The first steps of a kind say most about it.
+        let factor = exp(max(index == 0 ? 0.05 : 0.1, 1 / (2 + seen[index])) * surprise)
+        seen[index] += 1
+        if index == 0 { correction *= factor } else { shape[index] *= factor }
     }
 }
