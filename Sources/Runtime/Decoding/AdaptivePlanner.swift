@@ -8,8 +8,8 @@ package struct AdaptivePlanner {
     package private(set) var tracker: AcceptanceTracker
     package private(set) var costs: StepCosts
     package private(set) var policy: DraftPolicy
-    /// Seconds that probes may still take.
-    private var credit = 0.0
+    /// Seconds that probes may still take: at first the time of two plain steps, since nothing is known yet.
+    private var credit: Double
     /// Steps until values are computed anew, the pause after that, and what the policy's first step cost against a
     /// plain one when they were.
     private var countdown = 0
@@ -28,6 +28,7 @@ package struct AdaptivePlanner {
         self.costs = costs
         self.tracker = tracker ?? AcceptanceTracker(maskCount: maskCount)
         policy = DraftPolicy(maskCount: maskCount, costs: costs)
+        credit = 2 * costs.rows(ordinary: 1, masks: 0)
         for _ in 0..<8 where !policy.improve(acceptance: averages, costs: costs) { break }
         price = presentPrice
     }
@@ -81,7 +82,7 @@ package struct AdaptivePlanner {
     package mutating func finish(_ plan: StepPlan, accepted: Int, seconds: Double) {
         costs.observe(rows: plan.rowCount, predicted: predicted(plan, accepted: accepted), actual: seconds)
         sincePlain = plan.rowCount == 1 ? 0 : sincePlain + 1
-        credit = min(credit + Self.probingShare * seconds, 4 * probeCost)
+        credit = min(credit + Self.probingShare * seconds, max(credit, 4 * probeCost))
         countdown -= 1
         guard countdown <= 0 || abs(presentPrice / price - 1) > 0.03 else { return }
         // Plans that stay the same are looked at less and less often.
