@@ -37,11 +37,18 @@ extension WeightMatrix {
 
     /// Several matrices with the same activations in one parallel region: query, key and value; gate and up.
     public static func multiply(_ products: some Collection<Product>, _ x: Activations) throws(KernelError) {
-        guard let pool = products.first?.matrix.pool else { return }
+        try multiply(products.lazy.map { (product: $0, input: x) })
+    }
+
+    /// The same for matrices with activations of their own.
+    public static func multiply(
+        _ products: some Collection<(product: Product, input: Activations)>
+    ) throws(KernelError) {
+        guard let pool = products.first?.product.matrix.pool else { return }
         var list = unsafe [ft_product]()
         unsafe list.reserveCapacity(products.count)
-        for product in products {
-            unsafe list.append(try product.prepared(x, outputs: product.matrix.rows))
+        for (product, input) in products {
+            unsafe list.append(try product.prepared(input, outputs: product.matrix.rows))
         }
         unsafe ft_product_run(pool.instructionSet.identifier, pool.handle, list, list.count)
     }

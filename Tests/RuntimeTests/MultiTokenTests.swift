@@ -102,7 +102,8 @@ private func generate(_ engine: MultiTokenEngine<FakeModel>, prompt: [Int], coun
                 text += tokens
             }
             #expect(text == plainText(model, prompt: [1, 2, 3], count: 37))
-            #expect(model.largestPosition == 39)
+            // The adaptive layout may find that the last positions are not worth a row.
+            #expect(strategy == .adaptive ? model.largestPosition <= 39 : model.largestPosition == 39)
         }
     }
 

@@ -3,17 +3,30 @@ import ModelGraph
 
 /// What low-rank updates of mask rows need: activations of their inputs, and room for A x and B (A x).
 final class MaskWorkspace {
+    /// Room for one of the maps that share an input.
+    private struct Slot {
+        /// A x, [capacity, rank], and its activations.
+        let inner: FloatBuffer
+        let reduced: Activations
+        /// B (A x), [capacity, outputs].
+        let outer: FloatBuffer
+    }
+
+    /// Which of the maps, and the rank of its update.
+    private struct Place: Hashable {
+        let index, rank: Int
+    }
+
     let capacity: Int
     private let pool: WorkerPool
+    private let widest: Int
     private var inputs: [Int: Activations] = [:]
-    private var inner: [FloatBuffer] = []
-    private var outer: FloatBuffer
+    private var slots: [Place: Slot] = [:]
 
     init(_ c: ModelConfiguration, capacity: Int, pool: WorkerPool) throws {
         self.capacity = capacity
         self.pool = pool
-        let widest = max(c.hiddenSize, c.feedForwardSize, c.headCount * c.headSize)
-        outer = try FloatBuffer(count: capacity * widest)
+        widest = max(c.hiddenSize, c.feedForwardSize, c.headCount * c.headSize)
     }
 
     private func activations(columns: Int) -> Activations {
@@ -21,6 +34,16 @@ final class MaskWorkspace {
         let made = Activations(capacity: capacity, columns: columns, pool: pool)
         inputs[columns] = made
         return made
+    }
+
+    private func slot(_ place: Place) throws -> Slot {
+        if let held = slots[place] { return held }
+        let slot = Slot(
+            inner: try FloatBuffer(count: capacity * place.rank),
+            reduced: Activations(capacity: capacity, columns: place.rank, pool: pool),
+            outer: try FloatBuffer(count: capacity * widest))
+        slots[place] = slot
+        return slot
     }
 
     /// output row r += scale · B (A input row r), for rows `first ..< first + count` of both buffers.
@@ -33,22 +56,16 @@ final class MaskWorkspace {
         guard !targets.isEmpty, count > 0 else { return }
         let x = activations(columns: width)
         x.load(input, offset: first * width, rows: count)
-        var products: [Product] = []
-        for (index, target) in targets.enumerated() {
-            let needed = capacity * target.update.a.rows
-            if index == inner.count { inner.append(try FloatBuffer(count: needed)) }
-            if inner[index].count < needed { inner[index] = try FloatBuffer(count: needed) }
-            products.append(Product(target.update.a, into: inner[index]))
-        }
-        try WeightMatrix.multiply(products, x)
-        for (index, target) in targets.enumerated() {
-            let (a, b) = (target.update.a, target.update.b)
-            let reduced = activations(columns: a.rows)
-            reduced.load(inner[index], rows: count)
-            try b.multiply(reduced, into: outer)
+        let slots = try targets.enumerated().map { try slot(Place(index: $0, rank: $1.update.a.rows)) }
+        try WeightMatrix.multiply(zip(targets, slots).map { Product($0.update.a, into: $1.inner) }, x)
+        for slot in slots { slot.reduced.load(slot.inner, rows: count) }
+        try WeightMatrix.multiply(
+            zip(targets, slots).map { (product: Product($0.update.b, into: $1.outer), input: $1.reduced) })
+        for (target, slot) in zip(targets, slots) {
+            let rows = target.update.b.rows
             kernels.add(
-                outer, at: 0, scale: target.update.scale, to: target.output, at: first * b.rows, count: count * b.rows
-            )
+                slot.outer, at: 0, scale: target.update.scale, to: target.output, at: first * rows,
+                count: count * rows)
         }
     }
 }
