@@ -28,29 +28,31 @@ LANE_FUNCTION lanes lane_peak(const lane_blocks *b) {
     return peak;
 }
 
+// Tries the codes low…high that x times `id` rounds to: keeps their least-squares scale if its gain is the largest.
+LANE_FUNCTION void try_symmetric(const lane_blocks *b, lanes low, lanes high, lanes id, lanes *best, lanes *bestGain) {
+    lanes xq = 0, qq = 0;
+    for (int j = 0; j < b->count; j++) {
+        const lanes q = lanes_round(lanes_clamp(b->x[j] * id, low, high));
+        xq += b->wx[j] * q;
+        qq += b->w[j] * q * q;
+    }
+    const lanes scale = lanes_ratio(xq, qq), gain = scale * xq;
+    const lane_ints better = gain > *bestGain;
+    *best = better ? scale : *best;
+    *bestGain = better ? gain : *bestGain;
+}
+
 // Uniform codes low…high around zero. Each step c tries the scale peak / c.
 LANE_FUNCTION lanes search_symmetric(
     const lane_blocks *b, float low, float high, const float *steps, int stepCount) {
     const lanes inverse = lanes_inverse(lane_peak(b));
     lanes best = 0, bestGain = 0;
-    for (int k = 0; k < stepCount; k++) {
-        const lanes id = steps[k] * inverse;
-        lanes xq = 0, qq = 0;
-        for (int j = 0; j < b->count; j++) {
-            const lanes q = lanes_round(lanes_clamp(b->x[j] * id, low, high));
-            xq += b->wx[j] * q;
-            qq += b->w[j] * q * q;
-        }
-        const lanes scale = lanes_ratio(xq, qq), gain = scale * xq;
-        const lane_ints better = gain > bestGain;
-        best = better ? scale : best;
-        bestGain = better ? gain : bestGain;
-    }
+    for (int k = 0; k < stepCount; k++) try_symmetric(b, low, high, steps[k] * inverse, &best, &bestGain);
     return best;
 }
 
 // The least-squares scale of the codes that `scale` gives, and the error of `scale` itself.
-LANE_FUNCTION lanes refit_symmetric(const lane_blocks *b, float low, float high, lanes scale, lanes *error) {
+LANE_FUNCTION lanes refit_symmetric(const lane_blocks *b, lanes low, lanes high, lanes scale, lanes *error) {
     const lanes id = lanes_inverse(scale);
     lanes xq = 0, qq = 0, e = 0;
     for (int j = 0; j < b->count; j++) {

@@ -16,6 +16,8 @@ public struct ConversionRequest: Sendable {
     /// The weights may be missing: a plan can be made, but not carried out.
     public var isDryRun = false
     public var threads = 2
+    /// How matrices of a Hub directory are quantized; `nil`: they are not.
+    var quantization: HubQuantization?
 
     public init(model: String, output: String) {
         self.model = model
@@ -26,8 +28,16 @@ public struct ConversionRequest: Sendable {
     ///
     /// With `isDryRun` the digest of the source, for which every tensor must be read, is a row of zeros.
     public func planned(progress: ProgressHandler? = nil) throws -> (plan: ConversionPlan, folder: String) {
-        let graph = try ModelGraph.open(
-            model, architecture: architecture, weights: isDryRun ? .mayBeAbsent : .required)
+        try planned(openGraph(), progress: progress)
+    }
+
+    func openGraph() throws -> ModelGraph {
+        try ModelGraph.open(model, architecture: architecture, weights: isDryRun ? .mayBeAbsent : .required)
+    }
+
+    func planned(
+        _ graph: ModelGraph, progress: ProgressHandler?
+    ) throws -> (plan: ConversionPlan, folder: String) {
         let digest =
             isDryRun
             ? graph.statedSourceDigest ?? String(repeating: "0", count: 32)
@@ -48,8 +58,9 @@ public struct ConversionRequest: Sendable {
             return (plan, url.deletingLastPathComponent().path)
         case .safetensors:
             let (files, notes) = try SourceTokenizer.hubFiles(graph)
-            let planner = HubPlan(
+            var planner = HubPlan(
                 graph, types: types, maximumShardSize: maximumShardSize, sideFiles: files, sourceDigest: sourceDigest)
+            planner.quantization = quantization
             var plan = try planner.plan()
             plan.notes += notes
             return (plan, output)

@@ -48,7 +48,7 @@ extension BlockCodec {
     }
 
     /// Weights with mean 1, and none so small that a block of them would have no scale.
-    private static func normalised(_ importance: [Float]) -> [Float] {
+    static func normalised(_ importance: [Float]) -> [Float] {
         let sum = importance.reduce(0.0) { $0 + Double($1) }
         guard sum > 0, sum.isFinite else { return [] }
         let factor = Double(importance.count) / sum

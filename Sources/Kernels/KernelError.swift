@@ -8,6 +8,8 @@ public enum KernelError: DescribedError, Equatable {
     case unencodable(ElementType)
     /// Rows that are not whole blocks.
     case partialBlocks(ElementType, rowLength: Int)
+    /// Rows that are not whole groups.
+    case partialGroups(rowLength: Int, groupSize: Int)
     /// The bytes are not that many elements of the type.
     case wrongByteCount(ElementType, elements: Int, bytes: Int)
     /// No product takes weights of the type.
@@ -22,7 +24,7 @@ public enum KernelError: DescribedError, Equatable {
 
     public var kind: FailureKind {
         switch self {
-        case .undecodable, .unencodable, .partialBlocks, .wrongByteCount, .noProduct, .notMatrix: .input
+        case .undecodable, .unencodable, .partialBlocks, .partialGroups, .wrongByteCount, .noProduct, .notMatrix: .input
         case .unknownInstructionSet, .unsupportedInstructionSet: .usage
         case .threadsRefused, .outOfMemory: .resources
         }
@@ -34,6 +36,8 @@ public enum KernelError: DescribedError, Equatable {
         case .unencodable(let type): "type \(type.rawValue) cannot be written"
         case .partialBlocks(let type, let rowLength):
             "rows of \(rowLength) elements are not whole blocks of \(type.block.elements) for type \(type.rawValue)"
+        case .partialGroups(let rowLength, let groupSize):
+            "rows of \(rowLength) elements are not whole groups of \(groupSize)"
         case .wrongByteCount(let type, let elements, let bytes):
             "\(elements) elements of type \(type.rawValue) cannot lie in \(bytes) bytes"
         case .noProduct(let tensor, let type):

@@ -20,6 +20,10 @@ public enum QuantizationError: DescribedError, Equatable {
     case nonfinite(tensor: String, row: Int, column: Int, value: String)
     /// QP-05: weights that lost precision before.
     case alreadyQuantized(tensor: String, type: ElementType, count: Int)
+    /// The same for a quantized Hub directory, whose modules are read as plain weights.
+    case alreadyQuantizedModules(file: String, count: Int)
+    /// QS-01: a size of groups that a layout cannot have; none allowed where it has a scale for each row.
+    case groupSize(Int, layout: String, allowed: [Int])
     /// IM-01…IM-04: an importance matrix that cannot be read.
     case badImportance(file: String, String)
     /// IM-05: an importance matrix of another model.
@@ -30,7 +34,8 @@ public enum QuantizationError: DescribedError, Equatable {
 
     public var kind: FailureKind {
         switch self {
-        case .unknownType, .unwritableType, .unknownRole, .ruleMatchesNothing, .badRule, .badRecipe, .budgetTooSmall:
+        case .unknownType, .unwritableType, .unknownRole, .ruleMatchesNothing, .badRule, .badRecipe, .budgetTooSmall,
+            .groupSize:
             .usage
         default: .input
         }
@@ -56,6 +61,14 @@ public enum QuantizationError: DescribedError, Equatable {
         case .alreadyQuantized(let tensor, let type, let count):
             "\(tensor) and \(count - 1) other tensors are quantized already (\(type.rawValue)); start from the "
                 + "original weights, or accept the added loss with --requantize"
+        case .alreadyQuantizedModules(let file, let count):
+            "\(file): \(count) of its weights are quantized already; start from the original weights, or accept the "
+                + "added loss with --requantize"
+        case .groupSize(let size, let layout, let allowed):
+            allowed.isEmpty
+                ? "\(layout) has one scale for each row; leave --group out"
+                : "\(layout) cannot have groups of \(size); --group is "
+                    + allowed.map(String.init).joined(separator: ", ")
         case .badImportance(let file, let message): "\(file): \(message)"
         case .foreignImportance(let file, let differences):
             "\(file) was made for another model: " + differences.joined(separator: "; ")

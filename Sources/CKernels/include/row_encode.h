@@ -3,6 +3,8 @@
 
 #include "row_codec.h"
 
+// Blocks that hold their own scales; groups whose scales lie elsewhere are in group_codec.h.
+
 // How the codes and scales of a block are chosen.
 typedef enum {
     FT_NEAREST = 0, // the reference rule: scale from the largest element, every element to its nearest code

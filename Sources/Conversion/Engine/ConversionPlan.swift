@@ -24,6 +24,8 @@ public struct ConversionPlan: Sendable {
         public let rows: Rows
         /// Rows are made in multiples of this many, where cutting finer would read something twice.
         public let rowMultiple: Int
+        /// Rows are made only when those of all entries before are, whose work they use.
+        public let followsPrevious: Bool
         /// Type and size of what it is made from.
         public let sourceType: ElementType
         public let sourceByteCount: Int
@@ -32,12 +34,13 @@ public struct ConversionPlan: Sendable {
 
         public init(
             _ declaration: TensorDeclaration, role: TensorRole?, rows: Rows, rowMultiple: Int = 1,
-            sourceType: ElementType, sourceByteCount: Int, fate: String
+            followsPrevious: Bool = false, sourceType: ElementType, sourceByteCount: Int, fate: String
         ) {
             self.declaration = declaration
             self.role = role
             self.rows = rows
             self.rowMultiple = max(1, rowMultiple)
+            self.followsPrevious = followsPrevious
             self.sourceType = sourceType
             self.sourceByteCount = sourceByteCount
             self.fate = fate

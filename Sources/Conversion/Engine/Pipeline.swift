@@ -23,6 +23,8 @@ final class Pipeline: @unchecked Sendable {
 
     private let condition = NSCondition()
     private var nextToMake = 0
+    /// Chunks that threads are making now.
+    private var making = 0
     private var nextToWrite = 0
     private var results: [Int: Result] = [:]
     private var isWriting = false
@@ -65,10 +67,12 @@ final class Pipeline: @unchecked Sendable {
                     makers[chunks[index].entry] = nil
                 }
                 condition.broadcast()
-            } else if nextToMake < chunks.count, nextToMake < nextToWrite + window {
+            } else if nextToMake < chunks.count, nextToMake < nextToWrite + window, mayBegin(nextToMake) {
                 let index = nextToMake
                 nextToMake += 1
+                making += 1
                 make(index)
+                making -= 1
                 condition.broadcast()
             } else {
                 condition.wait()
@@ -76,6 +80,9 @@ final class Pipeline: @unchecked Sendable {
         }
         condition.broadcast()
     }
+
+    /// Whoever waits here waits for a thread that is making a chunk, and so gets on.
+    private func mayBegin(_ chunk: Int) -> Bool { making == 0 || !entries[chunks[chunk].entry].followsPrevious }
 
     /// Runs `body` without the lock and takes note of what it throws; the earliest chunk's error is the one told.
     private func unlocked(chunk: Int, _ body: () throws -> Void) {

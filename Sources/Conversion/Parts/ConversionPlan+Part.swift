@@ -78,7 +78,7 @@ extension ConversionPlan.Entry {
         let declaration = try TensorDeclaration(
             name: name, shape: rowCount == 0 ? [0] : [rowCount, rowByteCount], type: .i8)
         return .init(
-            declaration, role: role, rows: rows, rowMultiple: rowMultiple, sourceType: sourceType,
-            sourceByteCount: sourceByteCount, fate: fate)
+            declaration, role: role, rows: rows, rowMultiple: rowMultiple, followsPrevious: followsPrevious,
+            sourceType: sourceType, sourceByteCount: sourceByteCount, fate: fate)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 public import ModelGraph
+import Quantization
 import TensorFiles
 
 /// Makes the plan that writes a model as a Hub directory: safetensors, `config.json` and what goes with it.
@@ -11,6 +12,8 @@ public struct HubPlan {
     /// Tokenizer files and the like.
     public var sideFiles: [(name: String, bytes: [UInt8])]
     public var sourceDigest: String?
+    /// How matrices are quantized; `nil`: they are not.
+    var quantization: HubQuantization?
 
     public init(
         _ graph: ModelGraph, types: TypeChoice, maximumShardSize: Int? = nil,
@@ -31,50 +34,67 @@ public struct HubPlan {
         let memory = graph.origin?.metadata.flatMap { HubMemory.types(in: $0) }
         let main = memory?.main ?? Self.plain(target[.tokenEmbedding]?.type ?? .bf16)
         var entries: [ConversionPlan.Entry] = []
+        var dense: [String] = []
         for (role, tensor) in target.inSourceOrder(graph) where role.part.isWeight {
             guard let name = architecture.name(of: role, in: .hub) else {
                 throw ConversionError.noName(role: role.description, family: architecture.family, dialect: .hub)
             }
-            let type =
-                switch types {
-                case .uniform(let type): type
-                case .kept:
-                    memory.map { $0.others[role.description] ?? $0.main }
-                        ?? (graph.origin?.dialect == .gguf ? main : Self.plain(tensor.type))
-                }
+            let remembered = memory.map { $0.others[role.description] ?? $0.main }
+            let type = chosenType(remembered ?? (graph.origin?.dialect == .gguf ? main : Self.plain(tensor.type)))
             guard type.isPlainFloat else { throw ConversionError.unfitType(type, format: "a Hub directory") }
             let exact = HubMemory.exactNorm(role, like: tensor, type: type, in: graph.origin?.metadata)
-            entries.append(
-                try .recoding(
-                    exact ?? tensor, as: name, to: type, role: role, steps: target.steps(of: role, since: graph)))
+            var steps = target.steps(of: role, since: graph)
+            if let quantization, let matrix = QuantizedMatrix(role, tensor, name: name, type: type, architecture),
+                quantization.layout.quantizes(matrix.kind)
+            {
+                if let made = try quantization.entries(matrix, steps: steps) {
+                    entries += made
+                    continue
+                }
+                dense.append(matrix.module)
+                steps.append(quantization.reasonToKeep(matrix))
+            }
+            entries.append(try .recoding(exact ?? tensor, as: name, to: type, role: role, steps: steps))
         }
-        var written = main
-        if case .uniform(let type) = types { written = type }
-        var metadata: [(key: String, value: String)] = [("format", "pt")]
+        return try plan(entries, config(target, architecture, chosenType(main)), dense: dense)
+    }
+
+    private func chosenType(_ usual: ElementType) -> ElementType {
+        if case .uniform(let type) = types { type } else { usual }
+    }
+
+    /// - Parameter dense: modules that a quantized layout leaves as they are.
+    private func plan(
+        _ entries: [ConversionPlan.Entry], _ config: [String: Setting], dense: [String]
+    ) throws -> ConversionPlan {
+        let layout = quantization?.layout
+        var metadata: [(key: String, value: String)] = [("format", layout?.metadataFormat ?? "pt")]
         if let sourceDigest { metadata.append((ModelGraph.sourceDigestKey, sourceDigest)) }
-        let config = (name: "config.json", bytes: Array(config(target, architecture, written).json.utf8))
+        let config = config.merging(layout?.settings(dense: dense) ?? [:]) { $1 }
+        let files = [(name: "config.json", content: Setting.object(config))] + (layout?.sideFiles(dense: dense) ?? [])
         return try ConversionPlan(
             entries: entries,
             recipe: OutputRecipe(
                 .safetensors(metadata), name: "model.safetensors", maximumShardSize: maximumShardSize,
-                sideFiles: [config] + sideFiles),
-            identity: graph.sourceIdentity, notes: graph.origin?.notes ?? [])
+                sideFiles: files.map { ($0.name, Array($0.content.json.utf8)) } + sideFiles),
+            identity: [graph.sourceIdentity, quantization?.identity].compactMap { $0 }.joined(separator: "\n"),
+            notes: graph.origin?.notes ?? [])
     }
 
     /// The configuration the model came with, if it is known, in the types that are written.
-    private func config(_ target: ModelGraph, _ architecture: Architecture, _ type: ElementType) -> Setting {
+    private func config(_ target: ModelGraph, _ architecture: Architecture, _ type: ElementType) -> [String: Setting] {
         let remembered = graph.origin?.metadata?[HubMemory.configKey]?.string.flatMap { text in
             try? JSONDecoder().decode(Setting.self, from: Data(text.utf8))
         }
         guard let known = graph.origin?.config ?? remembered, case .object(var members) = known else {
-            return target.hubSettings(as: architecture, type: type)
+            return target.hubSettings(as: architecture, type: type).objectValue ?? [:]
         }
         // Weights are expanded, and in the type that is written.
         members["quantization_config"] = nil
         members["quantization"] = nil
         let name = ["F32": "float32", "F16": "float16"][type.rawValue] ?? "bfloat16"
         members[members["dtype"] == nil ? "torch_dtype" : "dtype"] = .string(name)
-        return .object(members)
+        return members
     }
 
     /// The plain type nearest to a stored one.

@@ -15,10 +15,12 @@ public struct QuantizationRequest: Sendable {
         case size(Int)
         /// The same for a number of bits for each weight, everything in the file counted.
         case bitsPerWeight(Double)
+        /// A quantized layout of Hub directories.
+        case layout(HubLayout)
     }
 
     public var model: String
-    /// A .gguf file.
+    /// A .gguf file, or the folder of a Hub directory for a layout.
     public var output: String
     public var choice: Choice
     public var method: BlockMethod = .search
@@ -43,32 +45,35 @@ public struct QuantizationRequest: Sendable {
 
     /// Reads headers, and for a budget measures the weights once; says what will be written.
     public func planned(progress: ProgressHandler? = nil) throws -> PlannedQuantization {
+        if case .layout(let layout) = choice { return try planned(layout, progress) }
         let source = try QuantizationSource(self, progress: progress)
         if !requantizes { try source.refuseQuantized() }
         let matrix = try importance.map { try ImportanceMatrix(path: $0) }
         try matrix?.check(against: source.subjects)
         var context = source.context
         context.hasImportance = matrix != nil
-        var planned = PlannedQuantization(source: source, tally: QuantizationTally())
+        var planned = PlannedQuantization(source.base, folder: source.folder, tally: QuantizationTally())
         switch choice {
         case .recipe(let recipe): planned.types = try TypePlan(recipe: recipe, source.subjects, context)
         case .uniform(let type):
             planned.types = TypePlan(uniform: type, source.subjects, context, method: method)
-        case .size(let bytes): try planned.fit(bytes, matrix, method, threads: threads, progress)
+        case .size(let bytes): try planned.fit(source, bytes, matrix, method, threads: threads, progress)
         case .bitsPerWeight(let bits):
             let weights = source.subjects.reduce(0) { $0 + $1.elementCount }
             guard bits > 0, bits <= 64 else { throw ConversionError.invalid("\(bits) bits for a weight cannot be") }
-            try planned.fit(Int(bits * Double(weights) / 8), matrix, method, threads: threads, progress)
+            try planned.fit(source, Int(bits * Double(weights) / 8), matrix, method, threads: threads, progress)
+        case .layout: break
         }
         let usesHessians = planned.types.entries.contains { $0.method == .gptq && $0.type.isQuantized }
         let store = usesHessians && !isDryRun ? try hessianStore() : nil
         planned.plan = try source.plan(
             planned.types, importance: matrix, hessians: store, replacesNonfinite: replacesNonfinite,
             measures: requantizes, tally: planned.tally, identity: identity)
+        planned.describe(planned.types)
         return planned
     }
 
-    private func hessianStore() throws -> HessianStore {
+    func hessianStore() throws -> HessianStore {
         let path = hessians ?? importance.map { HessianStore.path(beside: $0) }
         guard let path else {
             throw ConversionError.invalid(
@@ -79,7 +84,7 @@ public struct QuantizationRequest: Sendable {
     }
 
     /// What the bytes depend on beside the plan's types.
-    private var identity: String {
+    var identity: String {
         let files = [importance, hessians].compactMap { $0 }.map { path in
             let attributes = try? FileManager.default.attributesOfItem(atPath: path)
             let time = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
@@ -98,8 +103,14 @@ public struct PlannedQuantization: Sendable {
         public let cost: Double
     }
 
-    let source: QuantizationSource
     public let tally: QuantizationTally
+    /// Where the files go.
+    public let folder: String
+    /// Tensors of the output, as a report lists them.
+    public internal(set) var tensors: [QuantizedTensor] = []
+    /// Of the model, whatever they are stored in.
+    public internal(set) var weightCount = 0
+    /// For a GGUF: the type of each tensor.
     public internal(set) var types = TypePlan(entries: [])
     public internal(set) var plan: ConversionPlan
     /// For a budget: plans on the convex hull, smallest first, and where the chosen one lies.
@@ -108,20 +119,17 @@ public struct PlannedQuantization: Sendable {
     /// For a budget: relative output error of each tensor by its type.
     public internal(set) var relativeErrors: [String: Double] = [:]
 
-    public var folder: String { source.folder }
-
-    init(source: QuantizationSource, tally: QuantizationTally) {
-        self.source = source
+    init(_ plan: ConversionPlan, folder: String, tally: QuantizationTally) {
+        self.plan = plan
+        self.folder = folder
         self.tally = tally
-        plan = source.base
     }
 
     /// Chooses types for a file of at most `budget` bytes.
     mutating func fit(
-        _ budget: Int, _ importance: ImportanceMatrix?, _ method: BlockMethod, threads: Int,
+        _ source: QuantizationSource, _ budget: Int, _ importance: ImportanceMatrix?, _ method: BlockMethod, threads: Int,
         _ progress: ProgressHandler?
     ) throws {
-        let source = self.source
         let table = try ErrorTable.measure(
             source.subjects, importance: importance, threads: threads, progress: progress
         ) { subject in

@@ -17,7 +17,9 @@ struct QuantizationSource: Sendable {
 
     init(_ request: QuantizationRequest, progress: ProgressHandler?) throws {
         guard request.output.hasSuffix(".gguf") else {
-            throw ConversionError.invalid("\(request.output): quantize writes a .gguf file")
+            throw ConversionError.invalid(
+                "\(request.output): presets, types, recipes and budgets need a .gguf file; for a Hub directory --type is "
+                    + HubLayout.names.joined(separator: ", "))
         }
         let url = URL(fileURLWithPath: request.output)
         folder = url.deletingLastPathComponent().path

@@ -32,6 +32,11 @@ struct ExpandedSource: TensorSource {
     }
 }
 
+extension ModelGraph {
+    /// How many weights are modules of a quantized Hub layout, seen as plain.
+    public var expandedCount: Int { tensors.values.count { $0.source is ExpandedSource } }
+}
+
 extension Tensor {
     static func expanded(
         _ name: String, rows: Int, columns: Int, _ decode: @escaping ExpandedSource.RowDecoder

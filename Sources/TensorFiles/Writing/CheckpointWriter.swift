@@ -1,4 +1,4 @@
-/// Writes the files of an `OutputPlan`: tensors in the plan's writing order, each byte once, front to back.
+/// Writes the files of an `OutputPlan`: tensors in the plan's writing order, each byte once.
 ///
 /// Bytes go to `NAME.partial` beside each target; `finish` gives the files their names once all are complete and on
 /// the disk, so a target is whole or as it was. When writing stops half way, the partial files and a journal stay
@@ -201,7 +201,11 @@ extension CheckpointWriter {
     private func completeFile(_ file: OutputPlan.File) throws(TensorFileError) {
         guard let output else { return }
         if let slot = file.digestSlot {
-            let own = journal.digests[tensorsBefore..<tensorsBefore + file.tensors.count]
+            let written = journal.digests[tensorsBefore..<tensorsBefore + file.tensors.count]
+            // An empty tensor shares its place with the next.
+            let own = zip(file.tensors, written).sorted { one, other in
+                (one.0.offset, one.0.declaration.byteCount) < (other.0.offset, other.0.declaration.byteCount)
+            }.map(\.1)
             let bytes: [UInt8] =
                 switch slot.encoding {
                 case .bytes: own.flatMap(\.bytes)

@@ -6,7 +6,8 @@ extension OutputPlan {
     ///
     /// Without digests, the bytes are those of the reference writer (safetensors 0.8) for the same content; it
     /// writes metadata in a random order, this keeps the given one. Tensors are stored sorted by type, widest first,
-    /// then by name, so that each is aligned.
+    /// then by name, so that each is aligned; they are written in the order given, so that those made of one source
+    /// can follow each other.
     public static func safetensors(
         _ tensors: [TensorDeclaration], metadata: [(key: String, value: String)] = [],
         name: String = "model.safetensors", maximumShardSize: Int? = nil, digests: Bool = true
@@ -89,7 +90,7 @@ extension OutputPlan {
         let dataStart = header.count
         let placed = zip(sorted, offsets).map { index, offset in
             PlacedTensor(declaration: tensors[index], index: index, offset: dataStart + offset)
-        }
+        }.sorted { $0.index < $1.index }
         return File(name: name, header: header, tensors: placed, byteCount: dataStart + end, digestSlot: slot)
     }
 

@@ -36,6 +36,7 @@ public struct OutputPlan: Sendable {
         public let name: String
         /// The file's bytes before the first tensor, with zeros where digests will stand.
         let header: [UInt8]
+        /// In writing order, which need not be that of their places.
         public let tensors: [PlacedTensor]
         /// Exact size of the file.
         public let byteCount: Int
@@ -50,7 +51,7 @@ public struct OutputPlan: Sendable {
         public let offset: Int
     }
 
-    /// Where a file keeps its digests: one after the other, in the order of its tensors.
+    /// Where a file keeps its digests: one after the other, in the order of its tensors' places.
     struct DigestSlot: Sendable {
         enum Encoding: Sendable { case bytes, hexadecimal }
         let offset: Int

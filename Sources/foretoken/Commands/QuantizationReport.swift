@@ -32,15 +32,13 @@ struct QuantizationReport: Encodable {
         let measured = planned.tally.relativeErrors
         bytes = planned.plan.output.byteCount
         self.peakMemoryBytes = peakMemoryBytes
-        tensors = planned.types.entries.map { entry in
-            let name = entry.subject.name
-            return Entry(
-                name: name, shape: entry.subject.shape, type: entry.type.rawValue, bytes: entry.byteCount,
-                sourceType: entry.subject.sourceType.rawValue, method: entry.method.rawValue,
-                reason: entry.wanted.map { "\(entry.reason); \($0.rawValue) does not fit the rows" } ?? entry.reason,
-                relativeError: measured[name] ?? planned.relativeErrors[name])
+        tensors = planned.tensors.map { tensor in
+            Entry(
+                name: tensor.name, shape: tensor.shape, type: tensor.type.rawValue, bytes: tensor.byteCount,
+                sourceType: tensor.sourceType.rawValue, method: tensor.method.rawValue, reason: tensor.reason,
+                relativeError: measured[tensor.measuredAs] ?? planned.relativeErrors[tensor.measuredAs])
         }
-        let weights = planned.types.entries.reduce(0) { $0 + $1.subject.elementCount }
+        let weights = planned.weightCount
         bitsPerWeight = weights > 0 ? 8 * Double(bytes) / Double(weights) : 0
         frontier = planned.frontier
         chosen = planned.chosen

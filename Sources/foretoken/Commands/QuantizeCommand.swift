@@ -14,16 +14,22 @@ struct QuantizeCommand: ParsableCommand {
             MODEL is a Hub directory or a GGUF; OUTPUT is a .gguf. Types come from a preset (--type q4_k_m, with \
             llama-quantize's names and mixtures), from a recipe (formats/recipe.md), or from a budget: --size and \
             --bpw measure what each tensor loses by each type and take the best plan that fits.
+
+            With --type mlx_q4, mlx_q8, w4a16, w8a8 or gptq_q4, OUTPUT is a folder: a Hub directory in the quantized \
+            layout that MLX, vLLM (compressed-tensors) or GPTQ runtimes load (formats/quantized-safetensors.md).
             """)
 
     @Argument(help: "The model to quantize.")
     var model: String
 
-    @Option(name: [.short, .long], help: "The .gguf file to write.")
+    @Option(name: [.short, .long], help: "The .gguf file to write, or the folder for a Hub layout.")
     var output: String
 
-    @Option(help: "A preset such as q4_k_m, q8_0, iq4_xs, or a type.")
+    @Option(help: "A preset such as q4_k_m, q8_0, iq4_xs, a type, or a Hub layout such as mlx_q4.")
     var type: String?
+
+    @Option(help: "Weights that share a scale in a Hub layout: 32, 64 or 128 (default: 64 for mlx, 128 for others).")
+    var group: Int?
 
     @Option(help: "A recipe: YAML or JSON, formats/recipe.md.")
     var recipe: String?
@@ -41,7 +47,7 @@ struct QuantizeCommand: ParsableCommand {
     var hessians: String?
 
     @Option(
-        help: "nearest: ggml's rule; search: the least weighted error; gptq: errors made up for by later columns.")
+        help: "nearest: the format's own rule; search: the least weighted error; gptq: errors made up for by later columns.")
     var method: String?
 
     @Flag(help: "With --type: the same type for every matrix, no mixture.")
@@ -80,6 +86,11 @@ struct QuantizeCommand: ParsableCommand {
         let rules = [type != nil, recipe != nil, size != nil, bpw != nil].count { $0 }
         guard rules == 1 else { throw ValidationError("give one of --type, --recipe, --size and --bpw") }
         if pure, type == nil { throw ValidationError("--pure goes with --type") }
+        let isLayout = try type.map { try HubLayout(name: $0, groupSize: group) != nil } ?? false
+        if group != nil, !isLayout {
+            throw ValidationError("--group goes with --type " + HubLayout.names.joined(separator: ", "))
+        }
+        if pure, isLayout { throw ValidationError("--pure goes with types of GGUF: a Hub layout is no mixture") }
         if let method, BlockMethod(rawValue: method) == nil {
             throw ValidationError("--method is nearest, search or gptq, not \(method)")
         }
@@ -98,6 +109,7 @@ struct QuantizeCommand: ParsableCommand {
             return .recipe(read)
         }
         let name = type ?? ""
+        if let layout = try HubLayout(name: name, groupSize: group) { return .layout(layout) }
         if pure {
             guard let type = Preset(name: name)?.baseType ?? ElementType(anyCase: name) else {
                 throw QuantizationError.unknownType(name, nearest: [])
