@@ -89,14 +89,15 @@ static void nearest_symmetric_group(
 }
 
 static void search_eight(
-    const ft_group_format *f, const float *const *groups, const float *const *weights, float *scratch, float *scales,
+    ft_isa isa, const ft_group_format *f, const float *const *groups, const float *const *weights, float *scratch, float *scales,
     float *offsets) {
 #if defined(__x86_64__)
-    if (ft_isa_supported(FT_ISA_AVX2)) {
+    if (isa == FT_ISA_AVX2 && ft_isa_supported(isa)) {
         ft_search_groups_avx2(f, groups, weights, scratch, scales, offsets);
         return;
     }
 #endif
+    (void)isa;
     ft_search_groups_scalar(f, groups, weights, scratch, scales, offsets);
 }
 
@@ -104,9 +105,9 @@ static float *search_scratch(const ft_group_format *f) {
     return aligned_alloc(32, 3 * GROUP_LANES * sizeof(float) * f->group);
 }
 
-bool ft_encode_groups(
-    const ft_group_format *f, ft_method method, const float *src, const float *importance, size_t rows, size_t n,
-    uint8_t *codes, float *scales, float *offsets) {
+bool ft_encode_groups_with(
+    ft_isa isa, const ft_group_format *f, ft_method method, const float *src, const float *importance, size_t rows,
+    size_t n, uint8_t *codes, float *scales, float *offsets) {
     if (!is_sound(f, n)) return false;
     const size_t across = n / f->group, total = rows * across, bytes = f->group * (size_t)f->bits / 8;
     uint8_t *own = malloc(f->group);
@@ -125,7 +126,7 @@ bool ft_encode_groups(
                 groups[i] = src + (first + i) * f->group;
                 if (importance) weights[i] = importance + (first + i) % across * f->group;
             }
-            search_eight(f, groups, importance ? weights : NULL, scratch, found[0], found[1]);
+            search_eight(isa, f, groups, importance ? weights : NULL, scratch, found[0], found[1]);
         }
         for (size_t i = 0; i < count; i++) {
             const size_t index = first + i;
@@ -142,6 +143,12 @@ bool ft_encode_groups(
     free(own);
     free(scratch);
     return true;
+}
+
+bool ft_encode_groups(
+    const ft_group_format *f, ft_method method, const float *src, const float *importance, size_t rows, size_t n,
+    uint8_t *codes, float *scales, float *offsets) {
+    return ft_encode_groups_with(FT_ISA_AVX2, f, method, src, importance, rows, n, codes, scales, offsets);
 }
 
 void ft_decode_groups(
@@ -195,7 +202,7 @@ bool ft_gptq_groups(
                 float found[2][GROUP_LANES];
                 for (size_t i = 0; i < count; i++) groups[i] = w + (first + i) * n + at;
                 for (size_t i = 0; i < GROUP_LANES; i++) columnWeights[i] = weights + at;
-                search_eight(f, groups, columnWeights, own, found[0], found[1]);
+                search_eight(FT_ISA_AVX2, f, groups, columnWeights, own, found[0], found[1]);
                 for (size_t i = 0; i < count; i++) {
                     scales[(first + i) * across + group] = found[0][i];
                     offsets[(first + i) * across + group] = found[1][i];

@@ -11,7 +11,8 @@ public enum GroupCodec {
     ///   - values: rows × `rowLength` floats.
     ///   - importance: `rowLength` weights of the columns' squared errors; empty when all count alike.
     public static func encode(
-        _ format: GroupFormat, _ method: BlockCodec.Method, _ values: [Float], rowLength: Int, importance: [Float] = []
+        _ format: GroupFormat, _ method: BlockCodec.Method, _ values: [Float], rowLength: Int,
+        importance: [Float] = []
     ) throws(KernelError) -> EncodedGroups {
         precondition(importance.isEmpty || importance.count == rowLength, "one weight for each column")
         var result = try room(format, values, rowLength)

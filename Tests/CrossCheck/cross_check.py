@@ -1,6 +1,6 @@
 """Lets the reference libraries judge what foretoken writes: python cross_check.py FORETOKEN
 
-Needs numpy, safetensors, gguf and tokenizers. Exits with 1 and says what differs.
+Needs numpy, safetensors, gguf and tokenizers, and mlx for its own layout. Exits with 1 and says what differs.
 """
 
 import json
@@ -15,6 +15,11 @@ from gguf import GGUFReader
 from gguf.quants import dequantize
 from safetensors import safe_open
 from tokenizers import Tokenizer
+
+try:
+    import mlx.core as mlx
+except ImportError:
+    mlx = None
 
 root = pathlib.Path(__file__).resolve().parent.parent.parent
 program = sys.argv[1]
@@ -79,6 +84,35 @@ def blocks(folder):
             check(expected.tobytes() == ours[tensor.name].data.tobytes(), f"{tensor.name} of {kind}, decoded")
 
 
+def mlx_layout(folder):
+    if mlx is None:
+        print("cross-check: skipped MLX's layout, its package is not installed")
+        return
+    model = root / "fixtures" / "pycode"
+    source = mlx.load(str(model / "model.safetensors"))
+    for bits, group in [(4, 32), (4, 64), (8, 128)]:
+        path = folder / f"mlx-{bits}-{group}"
+        kind = ["--type", f"mlx_q{bits}", "--group", group]
+        run("quantize", model, "-o", path, *kind)
+        run("convert", path, "-o", folder / f"{path.name}-f32", "--to", "safetensors", "--type", "f32")
+        ours = safetensors(folder / f"{path.name}-f32" / "model.safetensors")
+        theirs, metadata = mlx.load(str(path / "model.safetensors"), return_metadata=True)
+        check(metadata.get("format") == "mlx", "format in the metadata of MLX's layout")
+        run("quantize", model, "-o", folder / f"{path.name}-nearest", *kind, "--method", "nearest")
+        nearest = mlx.load(str(folder / f"{path.name}-nearest" / "model.safetensors"))
+        modules = [name[: -len(".scales")] for name in theirs if name.endswith(".scales")]
+        check(len(modules) == 29, "embedding and linear modules in MLX's layout")
+        for name in modules:
+            parts = [theirs[f"{name}.{part}"] for part in ["weight", "scales", "biases"]]
+            single = [part if part.dtype == mlx.uint32 else part.astype(mlx.float32) for part in parts]
+            expected = numpy.array(mlx.dequantize(*single, group, bits))
+            found = ours[f"{name}.weight"]
+            check(numpy.allclose(expected, found, rtol=1e-6, atol=1e-7), f"{name} as MLX reads it")
+            for part, expected in zip(["weight", "scales", "biases"], mlx.quantize(source[f"{name}.weight"], group, bits)):
+                same = mlx.array_equal(expected, nearest[f"{name}.{part}"]).item()
+                check(same, f"{name}.{part} of {path.name} by MLX's own rule")
+
+
 def tokens(folder):
     source = root / "fixtures" / "pycode" / "tokenizer.json"
     reference = Tokenizer.from_file(str(source))
@@ -94,6 +128,7 @@ def tokens(folder):
 with tempfile.TemporaryDirectory() as name:
     containers(pathlib.Path(name))
     blocks(pathlib.Path(name))
+    mlx_layout(pathlib.Path(name))
     tokens(pathlib.Path(name))
 print(f"cross-check: {passed} passed, {failed} failed")
 sys.exit(1 if failed else 0)

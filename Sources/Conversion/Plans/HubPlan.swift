@@ -82,7 +82,8 @@ public struct HubPlan {
     }
 
     /// The configuration the model came with, if it is known, in the types that are written.
-    private func config(_ target: ModelGraph, _ architecture: Architecture, _ type: ElementType) -> [String: Setting] {
+    private func config(_ target: ModelGraph, _ architecture: Architecture, _ type: ElementType) -> [String: Setting]
+    {
         let remembered = graph.origin?.metadata?[HubMemory.configKey]?.string.flatMap { text in
             try? JSONDecoder().decode(Setting.self, from: Data(text.utf8))
         }

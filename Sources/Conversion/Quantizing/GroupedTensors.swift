@@ -56,7 +56,8 @@ struct GroupedTensors {
         let whole = TransposedMatrix(grouped, threads: threads)
         let (columns, groups) = (self.columns, grouped.groups)
         let indices = (0..<columns).flatMap { column in
-            (0..<4).map { UInt8(truncatingIfNeeded: column / (columns / groups) >> (8 * $0)) }
+            let group = column / (columns / groups)
+            return (0..<4).map { UInt8(truncatingIfNeeded: group >> (8 * $0)) }
         }
         let kept = grouped.keptBytes + whole.byteCount
         func entry(

@@ -127,7 +127,8 @@ public struct PlannedQuantization: Sendable {
 
     /// Chooses types for a file of at most `budget` bytes.
     mutating func fit(
-        _ source: QuantizationSource, _ budget: Int, _ importance: ImportanceMatrix?, _ method: BlockMethod, threads: Int,
+        _ source: QuantizationSource, _ budget: Int, _ importance: ImportanceMatrix?, _ method: BlockMethod,
+        threads: Int,
         _ progress: ProgressHandler?
     ) throws {
         let table = try ErrorTable.measure(

@@ -13,6 +13,9 @@ struct QuantizationSource: Sendable {
     /// By name, weights in the order and row order of the output.
     let tensors: [String: Tensor]
     let context: QuantizationContext
+    /// Weights of a Hub directory that its own layout quantizes.
+    private let expandedCount: Int
+    private let path: String
     private let recipe: OutputRecipe
 
     init(_ request: QuantizationRequest, progress: ProgressHandler?) throws {
@@ -23,10 +26,12 @@ struct QuantizationSource: Sendable {
         }
         let url = URL(fileURLWithPath: request.output)
         folder = url.deletingLastPathComponent().path
+        path = request.model
         if request.model.hasSuffix(".gguf") {
             let checkpoint = try Checkpoint.open(request.model)
             base = try Self.base(checkpoint, name: url.lastPathComponent, request.maximumShardSize)
             context = Self.context(checkpoint.gguf ?? GGUFMetadata())
+            expandedCount = 0
         } else {
             var conversion = ConversionRequest(model: request.model, output: request.output)
             conversion.format = .gguf
@@ -39,6 +44,7 @@ struct QuantizationSource: Sendable {
                 request.model, architecture: request.architecture,
                 weights: request.isDryRun ? .mayBeAbsent : .required)
             context = QuantizationContext(graph.configuration, hasImportance: false)
+            expandedCount = graph.expandedCount
         }
         guard let recipe = base.recipe else { throw ConversionError.invalid("this model cannot be laid out anew") }
         self.recipe = recipe
@@ -99,6 +105,9 @@ struct QuantizationSource: Sendable {
         if let first = quantized.first {
             throw QuantizationError.alreadyQuantized(
                 tensor: first.name, type: first.sourceType, count: quantized.count)
+        }
+        guard expandedCount == 0 else {
+            throw QuantizationError.alreadyQuantizedModules(file: path, count: expandedCount)
         }
     }
 

@@ -47,7 +47,9 @@ struct QuantizeCommand: ParsableCommand {
     var hessians: String?
 
     @Option(
-        help: "nearest: the format's own rule; search: the least weighted error; gptq: errors made up for by later columns.")
+        help:
+            "nearest: the format's own rule; search: the least weighted error; gptq: errors made up for by later columns."
+    )
     var method: String?
 
     @Flag(help: "With --type: the same type for every matrix, no mixture.")
