@@ -24,7 +24,8 @@ public enum KernelError: DescribedError, Equatable {
 
     public var kind: FailureKind {
         switch self {
-        case .undecodable, .unencodable, .partialBlocks, .partialGroups, .wrongByteCount, .noProduct, .notMatrix: .input
+        case .undecodable, .unencodable, .partialBlocks, .partialGroups, .wrongByteCount, .noProduct, .notMatrix:
+            .input
         case .unknownInstructionSet, .unsupportedInstructionSet: .usage
         case .threadsRefused, .outOfMemory: .resources
         }

@@ -24,6 +24,8 @@ public enum QuantizationError: DescribedError, Equatable {
     case alreadyQuantizedModules(file: String, count: Int)
     /// QS-01: a size of groups that a layout cannot have; none allowed where it has a scale for each row.
     case groupSize(Int, layout: String, allowed: [Int])
+    /// The same rule: a layout where only types of GGUF can be mixed.
+    case layoutInRecipe(String)
     /// IM-01…IM-04: an importance matrix that cannot be read.
     case badImportance(file: String, String)
     /// IM-05: an importance matrix of another model.
@@ -35,7 +37,7 @@ public enum QuantizationError: DescribedError, Equatable {
     public var kind: FailureKind {
         switch self {
         case .unknownType, .unwritableType, .unknownRole, .ruleMatchesNothing, .badRule, .badRecipe, .budgetTooSmall,
-            .groupSize:
+            .groupSize, .layoutInRecipe:
             .usage
         default: .input
         }
@@ -69,6 +71,9 @@ public enum QuantizationError: DescribedError, Equatable {
                 ? "\(layout) has one scale for each row; leave --group out"
                 : "\(layout) cannot have groups of \(size); --group is "
                     + allowed.map(String.init).joined(separator: ", ")
+        case .layoutInRecipe(let name):
+            "\(name) is a layout of Hub directories, which has one scheme for all matrices; give it as --type, not in a "
+                + "recipe"
         case .badImportance(let file, let message): "\(file): \(message)"
         case .foreignImportance(let file, let differences):
             "\(file) was made for another model: " + differences.joined(separator: "; ")

@@ -154,6 +154,7 @@ import Testing
                 #expect(try JSONSerialization.jsonObject(with: beside) as? NSDictionary == settings as NSDictionary)
             case .w8a8: break
             }
+            #expect(planned.plan.notes.contains { $0.contains("\(down) and 4 other matrices stay dense") })
             let source = try ModelGraph.open(Self.stories)
             let role = TensorRole(.down, block: 0)
             #expect(try ModelGraph.open(output.path).tensors[role]?.digest() == source.tensors[role]?.digest())
@@ -166,6 +167,10 @@ import Testing
             #expect(throws: ConversionError.self) {
                 try Self.request(Self.pycode, folder.appendingPathComponent("x.gguf"), .mlxQ4).planned()
             }
+            let recipe = QuantizationRequest(
+                model: Self.pycode, output: folder.appendingPathComponent("x.gguf").path,
+                choice: .recipe(Recipe(base: "w4a16")))
+            #expect(throws: QuantizationError.layoutInRecipe("w4a16")) { try recipe.planned() }
             var request = try Self.request(Self.pycode, output, .w4a16)
             request.method = .gptq
             #expect(throws: ConversionError.self) { try request.planned() }

@@ -78,7 +78,13 @@ public struct HubPlan {
                 .safetensors(metadata), name: "model.safetensors", maximumShardSize: maximumShardSize,
                 sideFiles: files.map { ($0.name, Array($0.content.json.utf8)) } + sideFiles),
             identity: [graph.sourceIdentity, quantization?.identity].compactMap { $0 }.joined(separator: "\n"),
-            notes: graph.origin?.notes ?? [])
+            notes: (graph.origin?.notes ?? []) + Self.notes(dense))
+    }
+
+    private static func notes(_ dense: [String]) -> [String] {
+        guard let first = dense.first else { return [] }
+        let others = dense.count > 1 ? " and \(dense.count - 1) other matrices stay" : " stays"
+        return ["\(first)\(others) dense: no whole groups"]
     }
 
     /// The configuration the model came with, if it is known, in the types that are written.

@@ -16,6 +16,8 @@ enum TypeChoice: Hashable {
         } else if let type = ElementType(anyCase: name) {
             guard BlockCodec.canEncode(type, .search) else { throw .unwritableType(type.rawValue) }
             self = .type(type)
+        } else if HubLayout.names.contains(name.lowercased()) {
+            throw .layoutInRecipe(name)
         } else {
             throw .unknownType(name, nearest: QuantizationError.nearest(to: name.lowercased(), among: Self.names))
         }
