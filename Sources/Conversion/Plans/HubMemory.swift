@@ -1,6 +1,5 @@
-import Foundation
 import Kernels
-public import ModelGraph
+import ModelGraph
 import TensorFiles
 
 /// What a GGUF made from a Hub directory remembers of it, so that the way back gives the same files
@@ -74,17 +73,5 @@ enum HubMemory {
         guard names.count == types.count else { return (main, [:]) }
         let pairs = zip(names, types).compactMap { name, type in ElementType(rawValue: type).map { (name, $0) } }
         return (main, Dictionary(pairs, uniquingKeysWith: { first, _ in first }))
-    }
-}
-
-extension Setting {
-    /// As JSON, keys sorted, two spaces of indent, as the Hub's own tools write it.
-    public var json: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-        guard let data = try? encoder.encode(self) else { return "{}" }
-        return String(decoding: data, as: UTF8.self) + "\n"
     }
 }

@@ -1,4 +1,3 @@
-import Foundation
 public import ModelGraph
 import Quantization
 import TensorFiles
@@ -91,7 +90,7 @@ public struct HubPlan {
     private func config(_ target: ModelGraph, _ architecture: Architecture, _ type: ElementType) -> [String: Setting]
     {
         let remembered = graph.origin?.metadata?[HubMemory.configKey]?.string.flatMap { text in
-            try? JSONDecoder().decode(Setting.self, from: Data(text.utf8))
+            try? Setting(JSONDocument(MappedFile(bytes: Array(text.utf8), name: HubMemory.configKey)).root)
         }
         guard let known = graph.origin?.config ?? remembered, case .object(var members) = known else {
             return target.hubSettings(as: architecture, type: type).objectValue ?? [:]

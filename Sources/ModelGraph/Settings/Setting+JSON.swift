@@ -17,6 +17,48 @@ extension Setting {
     }
 }
 
+extension Setting {
+    /// As JSON in the Hub's own style: keys sorted, two spaces of indent. What was read as a real number is written as
+    /// one, `30.0` and not `30`, for loaders that tell the two apart.
+    public var json: String {
+        var text: [UInt8] = []
+        write(into: &text, indent: 0)
+        return String(decoding: text, as: UTF8.self) + "\n"
+    }
+
+    private func write(into text: inout [UInt8], indent: Int) {
+        switch self {
+        case .null: text += "null".utf8
+        case .bool(let flag): text += (flag ? "true" : "false").utf8
+        case .integer(let number): text += "\(number)".utf8
+        // JSON has no other numbers; as text, the way Python's json reads them back.
+        case .number(let number): text += (number.isFinite ? "\(number)" : "\"\(number)\"").utf8
+        case .string(let string): JSONEscape.quote(string, into: &text)
+        case .array(let elements):
+            Self.write(elements, "[", "]", into: &text, indent) { $0.write(into: &$1, indent: $2) }
+        case .object(let members):
+            Self.write(members.sorted { $0.key < $1.key }, "{", "}", into: &text, indent) { member, text, indent in
+                JSONEscape.quote(member.key, into: &text)
+                text += ": ".utf8
+                member.value.write(into: &text, indent: indent)
+            }
+        }
+    }
+
+    private static func write<Element>(
+        _ elements: [Element], _ opening: String, _ closing: String, into text: inout [UInt8], _ indent: Int,
+        _ body: (Element, inout [UInt8], Int) -> Void
+    ) {
+        text += opening.utf8
+        for (number, element) in elements.enumerated() {
+            text += "\(number == 0 ? "" : ",")\n\(String(repeating: "  ", count: indent + 1))".utf8
+            body(element, &text, indent + 1)
+        }
+        if !elements.isEmpty { text += "\n\(String(repeating: "  ", count: indent))".utf8 }
+        text += closing.utf8
+    }
+}
+
 extension Settings {
     /// Lists longer than this are no settings of a model but its vocabulary.
     static let longestList = 8192

@@ -19,14 +19,15 @@ extension ModelGraph {
         for (name, rule) in architecture.fields {
             guard let (names, value) = writer.written(rule, value: writer.value(name)) else { continue }
             let setting: Setting =
-                name == FieldName.tiedEmbeddings.rawValue ? .bool(value != 0) : Self.setting(value)
+                name == FieldName.tiedEmbeddings.rawValue
+                ? .bool(value != 0) : Self.isReal(name) ? .number(value) : Self.setting(value)
             for name in names { members[name] = setting }
             // Settings that switch another one on.
             if let switching = rule.hub?.when { members[switching] = .bool(true) }
         }
         for (rule, rotary) in zip(architecture.rotaries, configuration.rotaries) {
             if let (names, value) = writer.written(rule.base, value: rotary.base) {
-                for name in names { members[name] = Self.setting(value) }
+                for name in names { members[name] = .number(value) }
             }
         }
         if let rotary = configuration.rotaries.first { members["rope_scaling"] = Self.scaling(rotary) }
@@ -47,6 +48,11 @@ extension ModelGraph {
         guard let list = writer.exceptionalFlags(rule, flags) else { return }
         members[list.name] = .array(
             flags.map { $0 ? list.equals ?? .bool(true) : list.otherwise ?? .bool(false) })
+    }
+
+    /// Loaders of the Hub tell real numbers from whole ones. What attention is scaled by is whole with some families.
+    private static func isReal(_ field: String) -> Bool {
+        FieldName(rawValue: field).map { $0.isReal && $0 != .attentionScale } ?? false
     }
 
     private static func setting(_ value: Double) -> Setting {

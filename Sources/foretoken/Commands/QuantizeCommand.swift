@@ -88,7 +88,12 @@ struct QuantizeCommand: ParsableCommand {
         let rules = [type != nil, recipe != nil, size != nil, bpw != nil].count { $0 }
         guard rules == 1 else { throw ValidationError("give one of --type, --recipe, --size and --bpw") }
         if pure, type == nil { throw ValidationError("--pure goes with --type") }
-        let isLayout = try type.map { try HubLayout(name: $0, groupSize: group) != nil } ?? false
+        let isLayout: Bool
+        do throws(QuantizationError) {
+            isLayout = try HubLayout(name: type ?? "", groupSize: group) != nil
+        } catch {
+            throw ValidationError(error.description)
+        }
         if group != nil, !isLayout {
             throw ValidationError("--group goes with --type " + HubLayout.names.joined(separator: ", "))
         }
