@@ -50,6 +50,8 @@ public struct Subject: Sendable {
             bytes += tensor.byteCount
             bytesByType[tensor.type, default: 0] += tensor.elementCount
         }
+        // Where a layout of the Hub packs codes into words, the stored elements are no parameters.
+        if stored.expandedCount > 0 { parameters = stored.parameterCount }
         let main = bytesByType.max { ($0.value, $1.key.rawValue) < ($1.value, $0.key.rawValue) }
         let files = checkpoint.files.reduce(0) { $0 + $1.file.byteCount }
         let graftBytes = graftPath.flatMap { try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int }

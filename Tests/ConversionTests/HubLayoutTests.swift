@@ -65,6 +65,10 @@ import Testing
                 count += 1
             }
             #expect(count == 4 * 7 + (layout.isMLX ? 1 : 0))
+            let comparison = try CheckpointComparison(
+                reference: Checkpoint.open(Self.pycode), candidate: Checkpoint.open(output.path))
+            #expect(comparison.problems.isEmpty && comparison.rows.count == source.roles.count)
+            #expect(comparison.rows.count { $0.difference.relativeError > 0 } == count)
             #expect(try CheckpointCheck.run(output.path).problems.isEmpty)
         }
     }

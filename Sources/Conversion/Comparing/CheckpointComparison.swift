@@ -5,7 +5,7 @@ internal import Synchronization
 public import TensorFiles
 
 /// The tensors of one model against those of another: the same names, or the same roles where one speaks the Hub's
-/// dialect and the other GGUF's.
+/// dialect and the other GGUF's, or is quantized in a layout of the Hub that the other has not.
 public struct CheckpointComparison: Sendable {
     public struct Row: Sendable {
         public let name: String
@@ -42,8 +42,10 @@ public struct CheckpointComparison: Sendable {
         var named = (
             reference: reference.tensors.map { ($0.name, $0) }, candidate: candidate.tensors.map { ($0.name, $0) }
         )
-        let shared = Set(named.reference.map(\.0)).intersection(named.candidate.map(\.0))
-        pairing = shared.isEmpty || reference.format != candidate.format ? .roles : .names
+        let names = (Set(named.reference.map(\.0)), Set(named.candidate.map(\.0)))
+        let otherwiseNamed = names.0.isDisjoint(with: names.1) || reference.format != candidate.format
+        let otherwiseStored = names.0 != names.1 && (Self.isPacked(reference) || Self.isPacked(candidate))
+        pairing = otherwiseNamed || otherwiseStored ? .roles : .names
         if pairing == .roles {
             named = (try Self.byRole(reference), try Self.byRole(candidate))
         }
@@ -71,6 +73,12 @@ public struct CheckpointComparison: Sendable {
         }
         self.problems = problems
         rows = try Self.measure(pairs, threads: threads, progress)
+    }
+
+    /// Whether some of the weights are modules of a quantized layout.
+    private static func isPacked(_ checkpoint: Checkpoint) -> Bool {
+        guard checkpoint.format == .safetensors, let graph = try? ModelGraph.open(checkpoint) else { return false }
+        return graph.expandedCount > 0
     }
 
     /// Tensors in the form that both dialects share, by what they do.

@@ -128,6 +128,10 @@ struct InspectReport: Encodable {
             let graph = try open()
             family = graph.configuration.family
             configuration = graph.configuration
+            guard graph.expandedCount > 0 else { return }
+            // Words of codes and scales are no parameters.
+            parameterCount = graph.parameterCount
+            bitsPerWeight = parameterCount > 0 ? Double(tensorBytes) * 8 / Double(parameterCount) : nil
         } catch {
             familyProblem = (error as? any DescribedError)?.description ?? "\(error)"
         }
