@@ -83,7 +83,7 @@ public struct HubPlan {
     private static func notes(_ dense: [String]) -> [String] {
         guard let first = dense.first else { return [] }
         let others = dense.count > 1 ? " and \(dense.count - 1) other matrices stay" : " stays"
-        return ["\(first)\(others) dense: no whole groups"]
+        return ["\(first)\(others) dense: the layout cannot hold such shapes"]
     }
 
     /// The configuration the model came with, if it is known, in the types that are written.
