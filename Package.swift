@@ -75,7 +75,7 @@ let package = Package(
         tests("Conversion", ["ModelGraph", "TensorFiles"]),
         tests("Runtime", ["ModelGraph", "TensorFiles", "Kernels", "Tokenizers", "Quantization"]),
         tests("Tuning", ["ModelGraph", "Kernels"]),
-        tests("Fidelity", ["Kernels", "ModelGraph", "TensorFiles"]),
+        tests("Fidelity", ["Kernels", "ModelGraph", "Runtime", "TensorFiles"]),
         // .testTarget(name: "CommandLineTests", dependencies: ["TestSupport"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],

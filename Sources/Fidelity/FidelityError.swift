@@ -6,14 +6,18 @@ public enum FidelityError: DescribedError, Equatable {
     case noTokenizer(path: String, reason: String)
     case textTooShort(tokens: Int, needed: Int)
     case context(given: Int, limit: Int, model: String)
-    case promptTooLong(prompt: Int, tokens: Int, limit: Int)
+    case promptTooLong(prompt: Int, tokens: Int, limit: Int, count: Int)
     case noPrompts
     case limit(name: String, needs: String)
+    /// A file that is no record of a reference: formats/reference-record.md.
+    case record(path: String, rule: String, reason: String)
+    /// A record of something else than what is to be compared.
+    case recordDiffers(path: String, what: String, recorded: String, found: String)
     case cannotWrite(path: String, reason: String)
 
     public var kind: FailureKind {
         switch self {
-        case .vocabularies, .noTokenizer, .textTooShort, .promptTooLong: .input
+        case .vocabularies, .noTokenizer, .textTooShort, .promptTooLong, .record, .recordDiffers: .input
         case .context, .noPrompts, .limit: .usage
         case .cannotWrite: .resources
         }
@@ -30,10 +34,15 @@ public enum FidelityError: DescribedError, Equatable {
             "the text has \(tokens) tokens; at least \(needed) are needed to score any: give a longer --text"
         case .context(let given, let limit, let model):
             "--context \(given) is outside 4 … \(limit), what \(model) can hold"
-        case .promptTooLong(let prompt, let tokens, let limit):
-            "prompt \(prompt + 1) has \(tokens) tokens; with the tokens to generate only \(limit) fit the context"
+        case .promptTooLong(let prompt, let tokens, let limit, let count):
+            "prompt \(prompt + 1) has \(tokens) tokens; beside the tokens to generate only \(limit) fit the context "
+                + "(\(count) prompts in all are too long): shorten them, lower -n, or give --skip-long-prompts"
         case .noPrompts: "--prompts names a file without prompts"
         case .limit(let name, let needs): "\(name) needs \(needs)"
+        case .record(let path, let rule, let reason): "\(path): not a record of a reference: \(reason) [\(rule)]"
+        case .recordDiffers(let path, let what, let recorded, let found):
+            "\(path): recorded with another \(what): \(recorded) there, \(found) here; "
+                + "record anew with --save-reference"
         case .cannotWrite(let path, let reason): "\(path): cannot be written: \(reason)"
         }
     }

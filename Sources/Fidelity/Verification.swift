@@ -1,4 +1,3 @@
-import Foundation
 public import Kernels
 import ModelGraph
 public import Runtime
@@ -26,12 +25,25 @@ public struct Verification {
         public var examinesTensors = true
         /// Forward passes timed for T(rows); empty for none.
         public var rows = [1, 2, 4, 8, 9, 16, 25, 32, 81]
+        /// Where the reference's record comes from or goes.
+        public var record = RecordUse.temporary
+        /// Leave out prompts that do not fit the context, instead of stopping.
+        public var skipsLongPrompts = false
         public var command = "foretoken verify"
         public var version = ""
         public var machine = "this machine"
         public var date = ""
 
         public init() {}
+    }
+
+    /// What becomes of the record of what the reference said.
+    public enum RecordUse: Sendable, Equatable {
+        /// It goes when it is not needed any more.
+        case temporary
+        case save(path: String, overwrites: Bool)
+        /// The reference is not run.
+        case read(path: String)
     }
 
     /// Text to score, with the name that the report gives it.
@@ -67,91 +79,39 @@ public struct Verification {
     }
 
     /// - Parameters:
-    ///   - text: `nil`: the reference writes the text itself, sampled at temperature 1.
+    ///   - text: `nil`: the text of the record that is read, or one that the reference writes itself, sampled at
+    ///     temperature 1.
     ///   - prompts: `nil`: beginnings of the text's windows.
     ///   - graft: a graft of all candidates; a candidate with a graft inside brings its own.
     public func run(
         text: Text?, prompts: [Prompt]?, graft: CandidateGraft? = nil
     ) throws -> FidelityReport {
-        let referencePrecision: ActivationPrecision = reference.isQuantized ? options.precision : .float32
-        let model = try reference.load(precision: referencePrecision, pool: pool, progress: progress)
-        let models = try candidates.map { try $0.load(precision: options.precision, pool: pool, progress: progress) }
-        let (plan, tokens) = try scoringPlan(text, reference: model)
-        let sample = text.map { String($0.content.prefix(20_000)) } ?? reference.decode(Array(tokens.prefix(4000)))
-        let encoded = try encode(prompts, plan: plan)
-
-        let measurement = try DivergenceMeasurement(
-            plan: plan, reference: model, candidates: models, pool: pool, cache: options.cache)
-        let samples = try measurement.run(progress: progress)
-
+        let prompts = try prompts.map { try encode($0) }
+        let (record, peak) = try referenceRecord(text)
+        let first = try record.window(0).tokens
+        let sample = text.map { String($0.content.prefix(20_000)) } ?? reference.decode(first)
+        let encoded = try prompts ?? beginnings(record)
+        // One model after the other: none is in memory beside another.
         var results: [CandidateResult] = []
-        for (index, candidate) in candidates.enumerated() {
-            let examined = Examination(
+        var perplexity: Estimate?
+        for candidate in candidates {
+            let examination = Examination(
                 verification: self, candidate: candidate, graft: try graft ?? CandidateGraft(inside: candidate),
-                referenceModel: model,
-                model: models[index], sample: samples[index], plan: plan)
-            results.append(try examined.run(prompts: encoded, tokens: tokens, text: sample))
+                record: record)
+            let (result, theirs) = try examination.run(prompts: encoded, text: sample)
+            perplexity = theirs
+            results.append(result)
         }
-        return report(results, model: model, samples: samples, plan: plan, textName: text?.name)
+        var summary = reference.summary()
+        summary.perplexity = perplexity?.value
+        summary.perplexityError = perplexity?.standardError
+        summary.peakMemoryBytes = peak
+        return report(results, reference: summary, record: record)
     }
-
-    // MARK: Text and prompts
-
-    private func scoringPlan(_ text: Text?, reference model: Transformer) throws -> (ScoringPlan, [Int]) {
-        let longest = ([model.configuration] + candidates.map(\.graph.configuration)).map(\.contextLength).min() ?? 4
-        let context = options.context ?? min(512, longest)
-        guard (4...longest).contains(context) else {
-            throw FidelityError.context(given: context, limit: longest, model: reference.name)
-        }
-        let beginning = reference.tokenizer?.tokensBefore.first
-        let tokens: [Int]
-        if let text {
-            guard let tokenizer = reference.tokenizer else {
-                throw FidelityError.noTokenizer(path: reference.path, reason: reference.tokenizerProblem ?? "none")
-            }
-            tokens = try tokenizer.encode(text.content, parseSpecial: false)
-        } else {
-            let writer = SelfWrittenText(model: model, beginning: beginning, cache: options.cache)
-            tokens = try writer.tokens(options.tokenLimit ?? 2048, window: context, progress: progress)
-        }
-        let plan = try ScoringPlan(
-            tokens: tokens, context: context, beginning: beginning, limit: options.tokenLimit)
-        return (plan, (beginning.map { [$0] } ?? []) + tokens)
-    }
-
-    private func encode(_ prompts: [Prompt]?, plan: ScoringPlan) throws -> [EncodedPrompt] {
-        let limit = candidates.map(\.graph.configuration.contextLength).min() ?? 0
-        guard let prompts else {
-            return plan.windows.prefix(8).map { window in
-                let length = min(64, max(1, window.tokens.count / 2), max(1, limit - options.generated - 1))
-                return EncodedPrompt(tokens: Array(window.tokens.prefix(length)))
-            }
-        }
-        guard !prompts.isEmpty else { throw FidelityError.noPrompts }
-        guard let tokenizer = reference.tokenizer else {
-            throw FidelityError.noTokenizer(path: reference.path, reason: reference.tokenizerProblem ?? "none")
-        }
-        return try prompts.enumerated().map { number, prompt in
-            let tokens = try tokenizer.encode(prompt.text, addSpecialTokens: true)
-            guard tokens.count + options.generated < limit else {
-                throw FidelityError.promptTooLong(
-                    prompt: number, tokens: tokens.count, limit: max(0, limit - options.generated - 1))
-            }
-            guard !tokens.isEmpty else { throw FidelityError.noPrompts }
-            return EncodedPrompt(tokens: tokens, category: prompt.category)
-        }
-    }
-
-    // MARK: Result
 
     private func report(
-        _ results: [CandidateResult], model: Transformer, samples: [DivergenceSample], plan: ScoringPlan,
-        textName: String?
+        _ results: [CandidateResult], reference: ModelSummary, record: ReferenceRecord
     ) -> FidelityReport {
-        var summary = reference.summary()
-        summary.perplexity = samples.first?.referencePerplexity.value
-        summary.perplexityError = samples.first?.referencePerplexity.standardError
-        summary.peakMemoryBytes = memory(of: model, context: plan.context)
         let limits = results.flatMap(options.limits.results)
         func passes(_ candidate: CandidateResult) -> Bool {
             !candidate.findings.contains { $0.severity == .failure }
@@ -164,21 +124,15 @@ public struct Verification {
             : nil
         let passed = results.count > 1 ? recommended != nil : results.allSatisfy(passes)
         return FidelityReport(
-            reference: summary, candidates: results, passed: passed,
+            reference: reference, candidates: results, passed: passed,
             verdict: VerdictSentence.write(results, limits: limits, recommended: recommended), limits: limits,
             recommended: recommended,
             text: TextSummary(
-                name: textName ?? "written by the reference itself", tokens: plan.tokenCount,
-                scored: plan.scoredCount, context: plan.context),
+                name: record.settings.textName, tokens: record.tokenCount, scored: record.rowCount,
+                context: record.context),
             command: options.command,
             machine: MachineSummary(
                 processor: options.machine, threads: pool.threads, instructionSet: pool.instructionSet.rawValue,
                 date: options.date, version: options.version))
-    }
-
-    /// Weights as laid out for the kernels, and the cache of one window.
-    func memory(of model: Transformer, context: Int) -> Int {
-        let cache = TokenSequence.cacheBytes(model.configuration, capacity: context, precision: options.cache)
-        return model.byteCount + (cache ?? 0)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TensorFiles
 import TestSupport
 
 /// A copy of a fixture that a test damages on purpose.
@@ -34,6 +35,25 @@ struct DamagedModel {
         }
         precondition(changed > 0, "no tensor to damage")
         try data.write(to: url)
+    }
+
+    /// Adds a tensor made from another one.
+    func add(
+        _ name: String, from source: String, by change: (_ bytes: Data, _ shape: [Int]) -> Data
+    ) throws {
+        let url = folder.appendingPathComponent("model.safetensors")
+        let file = try SafetensorsFile(path: url.path)
+        guard let model = file.tensors.first(where: { $0.name == source }) else {
+            preconditionFailure("no tensor to copy")
+        }
+        let bytes = try model.withBytes(rows: 0..<model.rowCount) { change(Data($0.copied()), model.shape) }
+        guard let added = Tensor(name: name, shape: model.shape, type: model.type, source: MemorySource(Array(bytes)))
+        else { preconditionFailure("the change keeps the shape") }
+        let tensors = file.tensors + [added]
+        let plan = try OutputPlan.safetensors(tensors.map(TensorDeclaration.init), digests: false)
+        let writer = try CheckpointWriter(plan, folder: folder.path, options: .init(overwrites: true))
+        for index in plan.writingOrder { try writer.write(tensors[index]) }
+        try writer.finish()
     }
 
     func rewriteText(_ file: String, _ change: (String) -> String) throws {

@@ -3,12 +3,19 @@ import Foundation
 import Testing
 
 @Suite struct StatisticsTests {
+    private static func compare(_ reference: [Float], _ candidate: [Float], target: Int) -> RowComparison {
+        let shape = RecordShape(vocabulary: reference.count)
+        let row = RecordedRow(reference.span, target: target, number: 0, shape: shape)
+        return RowComparer.compare(row, candidate: candidate.span, target: target)
+    }
+
     @Test func divergenceOfKnownDistributions() {
         // p = (1/2, 1/4, 1/4), q = (1/4, 1/2, 1/4): KL = 1/2 ln 2 - 1/4 ln 2.
         let reference: [Float] = [log(0.5), log(0.25), log(0.25)].map { $0 + 3 }
         let candidate: [Float] = [log(0.25), log(0.5), log(0.25)].map { $0 - 7 }
-        let result = RowComparer.compare(reference: reference.span, candidate: candidate.span, target: 1)
-        #expect(abs(result.divergence - 0.25 * log(2)) < 1e-6)
+        let result = Self.compare(reference, candidate, target: 1)
+        #expect(abs(result.divergence - 0.25 * log(2)) < 1e-4)
+        #expect(result.variance == 0)
         #expect(abs(result.referenceLoss - log(4)) < 1e-5)
         #expect(abs(result.candidateLoss - log(2)) < 1e-5)
         #expect(!result.sameTop)
@@ -17,7 +24,7 @@ import Testing
 
     @Test func divergenceOfEqualRowsIsZero() {
         let row = (0..<500).map { Float($0 % 13) * 0.7 }
-        let result = RowComparer.compare(reference: row.span, candidate: row.span, target: 3)
+        let result = Self.compare(row, row, target: 3)
         #expect(result.divergence < 1e-7)
         #expect(result.sameTop)
         #expect(result.topFiveOverlap == 5)
@@ -39,8 +46,18 @@ import Testing
     }
 
     @Test func perplexityOfAUniformModelIsItsVocabulary() {
-        let estimate = Estimate.perplexity(negativeLogLikelihoods: Array(repeating: Float(log(512.0)), count: 100))
+        var loss = RunningMean()
+        for _ in 0..<100 { loss.add(log(512)) }
+        let estimate = Estimate.perplexity(loss)
         #expect(abs(estimate.value - 512) < 1e-2)
         #expect(estimate.standardError < 1e-6)
+    }
+
+    @Test func runningMeanIsThatOfTheValues() {
+        var mean = RunningMean()
+        for value in [1.0, 2, 3, 4] { mean.add(value) }
+        #expect(mean.mean == 2.5)
+        // Variance 5/3 over four values.
+        #expect(abs(mean.standardError - (5.0 / 3 / 4).squareRoot()) < 1e-12)
     }
 }

@@ -12,6 +12,8 @@ public struct DivergenceSummary: Codable, Equatable, Sendable {
     public var p99: Double
     public var p999: Double
     public var max: Double
+    /// Standard error of the mean that comes from the reference's record, which holds draws of the unlikely tokens.
+    public var recordError = 0.0
 
     public init(values: [Float]) {
         let count = Double(Swift.max(values.count, 1))
@@ -49,12 +51,9 @@ public struct Estimate: Codable, Equatable, Sendable {
     }
 
     /// Perplexity exp(m) of mean negative log-likelihood m in nats, with its error by the delta method.
-    public static func perplexity(negativeLogLikelihoods values: [Float]) -> Estimate {
-        let count = Double(max(values.count, 1))
-        let mean = values.reduce(0.0) { $0 + Double($1) } / count
-        let variance = values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / max(count - 1, 1)
-        let perplexity = exp(mean)
-        return Estimate(value: perplexity, standardError: perplexity * (variance / count).squareRoot())
+    package static func perplexity(_ loss: RunningMean) -> Estimate {
+        let perplexity = exp(loss.mean)
+        return Estimate(value: perplexity, standardError: perplexity * loss.standardError)
     }
 
     /// A share of `count` trials, with its binomial error.
@@ -62,4 +61,23 @@ public struct Estimate: Codable, Equatable, Sendable {
         let share = Double(hits) / Double(max(count, 1))
         return Estimate(value: share, standardError: (share * (1 - share) / Double(max(count, 1))).squareRoot())
     }
+}
+
+/// Mean and variance of values that are not kept (Welford 1962).
+package struct RunningMean: Sendable {
+    package init() {}
+
+    package private(set) var mean = 0.0
+    private var squares = 0.0
+    private var count = 0.0
+
+    package mutating func add(_ value: Double) {
+        count += 1
+        let distance = value - mean
+        mean += distance / count
+        squares += distance * (value - mean)
+    }
+
+    /// Of the mean.
+    package var standardError: Double { (squares / max(count - 1, 1) / max(count, 1)).squareRoot() }
 }

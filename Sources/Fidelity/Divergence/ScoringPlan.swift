@@ -14,6 +14,8 @@ public struct ScoringPlan: Sendable, Equatable {
         public var scored: Range<Int>
     }
 
+    static let fewestTokens = 4
+
     public let windows: [Window]
     public let context: Int
     public let tokenCount: Int
@@ -29,7 +31,9 @@ public struct ScoringPlan: Sendable, Equatable {
     ) throws(FidelityError) {
         let text = (beginning.map { [$0] } ?? []) + tokens
         let used = min(text.count, limit.map { max($0, context) } ?? text.count)
-        guard text.count >= 4 else { throw .textTooShort(tokens: tokens.count, needed: 4) }
+        guard text.count >= Self.fewestTokens else {
+            throw .textTooShort(tokens: tokens.count, needed: Self.fewestTokens)
+        }
         var windows: [Window] = []
         if used < context {
             windows.append(Window(tokens: Array(text[..<used]), start: 0, scored: 0..<used - 1))

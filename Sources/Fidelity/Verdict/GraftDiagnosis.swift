@@ -6,6 +6,14 @@ package enum GraftDiagnosis {
     /// Drafts that are hardly ever right: tokens per step within this of plain decoding's 1.
     private static let idle = 0.02
 
+    /// A graft that says itself that it was made for another model.
+    static func foreign(_ differences: [String]) -> Finding {
+        Finding(
+            cause: "foreignGraft", severity: .failure,
+            message: "the graft was made for another model (\(differences.joined(separator: "; "))), so only plain "
+                + "decoding was run: give the graft of this model, or --trust-base when you know that it fits")
+    }
+
     package static func findings(samplerHalves: (embedding: Double, hidden: Double)?, decoders: [DecoderResult])
         -> [Finding]
     {

@@ -6,34 +6,35 @@ import TensorFiles
 /// Whether one tensor's type is responsible for most of the divergence: the suspect is given back the reference's
 /// weights, and a part of the text is compared again.
 struct TypeDiagnosis {
-    let examination: Examination
+    let verification: Verification
+    let candidate: Subject
+    let record: ReferenceRecord
     let comparisons: [TensorComparison]
+    /// Mean KL over the whole text, nats.
+    let divergence: Double
 
     /// Below this mean KL there is nothing to explain.
     private static let noticeable = 0.005
     /// Suspects tried; models above this many parameters are not loaded again for each.
     private static let suspects = 3
+    private static let windows = 4
     private static let largestModel = 1_500_000_000
 
     func findings() throws -> [Finding] {
-        guard examination.sample.kl.mean > Self.noticeable,
+        guard divergence > Self.noticeable,
             comparisons.reduce(0, { $0 + elements($1) }) <= Self.largestModel
         else { return [] }
         let ranked = comparisons.filter { $0.difference.relativeError > 0 && !$0.role.part.isNorm }
             .sorted { weight($0) > weight($1) }
-        let plan = examination.plan
-        let part = try ScoringPlan(
-            tokens: plan.windows.prefix(4).flatMap(\.tokens), context: plan.context, beginning: nil,
-            limit: plan.context * 4)
-        let before = try divergence(examination.candidate.graph, part)
+        let before = try divergence(of: candidate.graph)
         var best: (comparison: TensorComparison, share: Double)?
         for suspect in ranked.prefix(Self.suspects) {
-            var graph = examination.candidate.graph
-            graph.tensors[suspect.role] = examination.verification.reference.graph.tensors[suspect.role]
-            let share = 1 - (try divergence(graph, part)) / max(before, 1e-12)
+            var graph = candidate.graph
+            graph.tensors[suspect.role] = verification.reference.graph.tensors[suspect.role]
+            let share = 1 - (try divergence(of: graph)) / max(before, 1e-12)
             if share > best?.share ?? 0.5 { best = (suspect, share) }
         }
-        guard let best, let tensor = examination.candidate.graph.tensors[best.comparison.role] else { return [] }
+        guard let best, let tensor = candidate.graph.tensors[best.comparison.role] else { return [] }
         let difference = best.comparison.difference
         return [
             Finding(
@@ -61,15 +62,13 @@ struct TypeDiagnosis {
     }
 
     private func elements(_ comparison: TensorComparison) -> Int {
-        examination.candidate.graph.tensors[comparison.role]?.elementCount ?? 0
+        candidate.graph.tensors[comparison.role]?.elementCount ?? 0
     }
 
-    private func divergence(_ graph: ModelGraph, _ plan: ScoringPlan) throws -> Double {
-        let verification = examination.verification
+    /// Mean KL over the first windows of the text.
+    private func divergence(of graph: ModelGraph) throws -> Double {
         let model = try Transformer(graph, precision: verification.options.precision, pool: verification.pool)
-        let measurement = try DivergenceMeasurement(
-            plan: plan, reference: examination.referenceModel, candidates: [model], pool: verification.pool,
-            cache: verification.options.cache)
-        return try measurement.run()[0].kl.mean
+        return try DivergenceMeasurement(record: record, model: model, cache: verification.options.cache)
+            .run(windows: Self.windows).kl.mean
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 import TensorFiles
-import Tokenizers
+public import Tokenizers
 
 /// Turns what a user gives as prompts into token ids.
 public struct PromptReader {
@@ -15,11 +15,16 @@ public struct PromptReader {
         public var note: String?
     }
 
-    private let model: LanguageModel
+    private let requireTokenizer: () throws -> Tokenizer
     private let raw: Bool
 
     public init(model: LanguageModel, raw: Bool = false) {
-        self.model = model
+        requireTokenizer = model.requireTokenizer
+        self.raw = raw
+    }
+
+    public init(tokenizer: Tokenizer, raw: Bool = false) {
+        requireTokenizer = { tokenizer }
         self.raw = raw
     }
 
@@ -44,7 +49,7 @@ public struct PromptReader {
 
     /// Puts each prompt into the chat template, unless it is raw or a text to continue.
     public func encode(_ prompts: [Prompt]) throws -> Inputs {
-        let tokenizer = try model.requireTokenizer()
+        let tokenizer = try requireTokenizer()
         var note: String?
         let inputs = try prompts.map { prompt in
             if !raw, !prompt.isContinuation {

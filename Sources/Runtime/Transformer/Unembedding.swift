@@ -59,7 +59,7 @@ public final class Unembedding {
 }
 
 /// Rows of logits, in memory that the next call of their maker overwrites.
-public struct LogitRows {
+public struct LogitRows: Sendable {
     public let buffer: FloatBuffer
     public let rows: Int
     /// The vocabulary's size, or the number of tokens that were asked for.

@@ -39,6 +39,17 @@ struct VerifyCommand: ParsableCommand {
     @Option(help: "Use at most so many prompts, spread evenly over the file.")
     var promptLimit: Int?
 
+    @Flag(help: "Leave out prompts that do not fit the context, instead of stopping at them.")
+    var skipLongPrompts = false
+
+    @Option(
+        help: "Keep what the reference said of the text here, for --reference-logits (formats/reference-record.md).")
+    var saveReference: String?
+
+    @Option(
+        help: "What --save-reference kept: the reference is not run, its text is the record's unless given again.")
+    var referenceLogits: String?
+
     @Option(help: "Write the report here.")
     var report: String?
 
@@ -63,7 +74,7 @@ struct VerifyCommand: ParsableCommand {
     @Option(name: [.customShort("n"), .customLong("generate")], help: "Tokens to generate for each prompt.")
     var generated = 100
 
-    @Option(help: "How often each decoder runs each prompt.")
+    @Option(help: "How often prompts are run; after the first time by the fastest decoders only.")
     var repeats = 2
 
     @Option(help: "How keys and values are kept: f32, f16 or q8_0.")
@@ -72,7 +83,7 @@ struct VerifyCommand: ParsableCommand {
     @Option(help: "q8: 8-bit activations for quantized weights; f32: floats, the slow reference.")
     var activations: ActivationChoice = .q8
 
-    @Flag(help: "Write over an existing report.")
+    @Flag(help: "Write over an existing report or record.")
     var force = false
 
     @OptionGroup var common: CommonOptions
@@ -81,6 +92,12 @@ struct VerifyCommand: ParsableCommand {
         guard !candidates.isEmpty else { throw ValidationError("name at least one candidate") }
         guard generated >= 1, repeats >= 1 else { throw ValidationError("-n and --repeats are at least 1") }
         if let tokens, tokens < 4 { throw ValidationError("--tokens is at least 4") }
+        guard saveReference == nil || referenceLogits == nil else {
+            throw ValidationError("--save-reference and --reference-logits exclude each other")
+        }
+        if referenceLogits != nil, text == nil, tokens != nil || context != nil {
+            throw ValidationError("--tokens and --context are the record's with --reference-logits; give --text too")
+        }
         if let promptLimit, promptLimit < 1 { throw ValidationError("--prompt-limit is at least 1") }
     }
 
@@ -122,6 +139,9 @@ struct VerifyCommand: ParsableCommand {
         options.repeats = repeats
         options.shortlist = shortlist
         options.trustsBase = trustBase
+        options.skipsLongPrompts = skipLongPrompts
+        if let saveReference { options.record = .save(path: saveReference, overwrites: force) }
+        if let referenceLogits { options.record = .read(path: referenceLogits) }
         options.command = (["foretoken"] + CommandLine.arguments.dropFirst()).joined(separator: " ")
         options.version = Foretoken.configuration.version
         options.machine = MachineDescription.processor
