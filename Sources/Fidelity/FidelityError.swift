@@ -42,7 +42,7 @@ public enum FidelityError: DescribedError, Equatable {
         case .record(let path, let rule, let reason): "\(path): not a record of a reference: \(reason) [\(rule)]"
         case .recordDiffers(let path, let what, let recorded, let found):
             "\(path): recorded with another \(what): \(recorded) there, \(found) here; "
-                + "record anew with --save-reference"
+                + "record anew with --save-reference [RR-07]"
         case .cannotWrite(let path, let reason): "\(path): cannot be written: \(reason)"
         }
     }

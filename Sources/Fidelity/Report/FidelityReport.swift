@@ -67,7 +67,7 @@ public struct ModelSummary: Codable, Equatable, Sendable {
     public var graft: String?
     public var perplexity: Double?
     public var perplexityError: Double?
-    /// Resident bytes after loading and running the text.
+    /// The most that the process held resident while this model, and no other, was loaded and run.
     public var peakMemoryBytes: Int?
     public var tokensPerSecond: Double?
 
