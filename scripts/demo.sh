@@ -37,4 +37,11 @@ echo "demo: running"
 echo "demo: verifying"
 "$foretoken" verify "$model" out/pycode-{q8_0,q4_k_m,q4_0,planned}.gguf --graft "$graft" --prompts "$prompts" \
     --max-kl 0.05 --report out/report.html
+browser="$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)"
+if [ -n "$browser" ]; then
+    "$browser" --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir=out/browser \
+        --window-size=1040,1500 --screenshot=out/report.png "file://$PWD/out/report.html" 2> /dev/null ||
+        echo "demo: $browser took no picture of it"
+    rm -rf out/browser
+fi
 echo "demo: the report is in out/report.html"

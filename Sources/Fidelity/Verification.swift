@@ -118,11 +118,11 @@ public struct Verification {
                 && candidate.equality?.equal != false
                 && limits.allSatisfy { $0.candidate != candidate.model.name || $0.passed }
         }
-        let recommended =
-            results.count > 1
-            ? results.filter(passes).min { ($0.model.bytes, $0.kl.mean) < ($1.model.bytes, $1.kl.mean) }?.model.name
-            : nil
-        let passed = results.count > 1 ? recommended != nil : results.allSatisfy(passes)
+        let passing = results.filter(passes)
+        let several = results.count > 1
+        let recommended = several ? Frontier.choice(passing, limits: options.limits)?.model.name : nil
+        // Of several, one that meets the limits is enough; without limits, none may be broken.
+        let passed = several && !limits.isEmpty ? recommended != nil : passing.count == results.count
         return FidelityReport(
             reference: reference, candidates: results, passed: passed,
             verdict: VerdictSentence.write(results, limits: limits, recommended: recommended), limits: limits,

@@ -2,9 +2,9 @@ import Foundation
 
 /// The plotting area of a chart, in the units of its view box, and how marks are drawn on it.
 struct ChartPlot {
-    static let width = 520.0
+    static let width = 460.0
     static let height = 280.0
-    static let left = 70.0
+    static let left = 72.0
     static let right = width - 18
     static let top = 14.0
     static let bottom = height - 46
@@ -31,7 +31,7 @@ struct ChartPlot {
         if categories.isEmpty {
             marks = x.marks.map { ($0, Markup.tick($0)) }
         } else {
-            let every = max(1, (categories.count + 15) / 16)
+            let every = max(1, (categories.count + 9) / 10)
             marks = categories.enumerated().filter { $0.offset % every == 0 }.map { (Double($0.offset), $0.element) }
         }
         for (value, name) in marks { content += text("tick", horizontal(value), Self.bottom + 16, name) }

@@ -24,6 +24,8 @@ public struct FidelityReport: Codable, Equatable, Sendable {
     public var candidates: [CandidateResult]
     /// Which candidate to ship under the limits given, by name; absent when none meets them or there is one only.
     public var recommended: String?
+    /// Candidates that no other beats in size and divergence at once, by name.
+    public var frontier: [String]
     public var text: TextSummary
     public var command: String
     public var machine: MachineSummary
@@ -48,6 +50,7 @@ public struct FidelityReport: Codable, Equatable, Sendable {
         self.limits = limits
         self.candidates = candidates
         self.recommended = recommended
+        frontier = Frontier.names(candidates)
         self.text = text
         self.command = command
         self.machine = machine

@@ -6,17 +6,12 @@ public struct ReportPage {
     public init(_ report: FidelityReport) { self.report = report }
 
     public func html() -> String {
-        let names = report.candidates.map(\.model.name).joined(separator: ", ")
-        let title = "\(names) against \(report.reference.name)"
+        let names = report.candidates.map(\.model.name)
+        let who = names.count > 2 ? "\(names.count) candidates" : names.joined(separator: " and ")
+        let title = "\(who) against \(report.reference.name)"
         var body = element("h1", [:], Markup.escape(title)) + verdict() + cards()
-        if report.candidates.count > 1 { body += FrontierSection(report: report).html() }
-        for candidate in report.candidates {
-            let several = report.candidates.count > 1
-            if several { body += element("h2", [:], Markup.escape(candidate.model.name)) }
-            body += DivergenceSection(report: report, candidate: candidate).html()
-            body += SpeedSection(candidate: candidate).html()
-            body += TensorSection(candidate: candidate).html()
-        }
+        body += OverviewSection(report: report).html() + DivergenceSection(report: report).html()
+        body += SpeedSection(report: report).html() + TensorSection(report: report).html()
         body += footer()
         return """
             <!doctype html>
@@ -62,9 +57,11 @@ public struct ReportPage {
         return element("div", ["class": report.passed ? "verdict" : "verdict no"], content)
     }
 
+    /// Key figures of the candidate that is recommended, or of the first.
     private func cards() -> String {
         let reference = report.reference
-        let candidate = report.candidate
+        let focus = report.candidates.first { $0.model.name == report.recommended } ?? report.candidates[0]
+        let candidate = focus.model
         let share = Double(candidate.bytes) / Double(max(1, reference.bytes))
         var cards = [
             card(
@@ -74,29 +71,30 @@ public struct ReportPage {
                 "Bits per weight", Markup.number(candidate.bitsPerWeight),
                 "was \(Markup.number(reference.bitsPerWeight))"),
             card(
-                "KL divergence", Markup.number(report.kl.mean),
-                "± \(Markup.number(report.kl.standardError)) nats a token"),
+                "KL divergence", Markup.number(focus.kl.mean),
+                "± \(Markup.number(focus.kl.standardError)) nats a token"),
             card(
-                "Same first choice", Markup.percent(report.top1Agreement),
-                "± \(Markup.percent(report.top1AgreementError, decimals: 2))"),
+                "Same first choice", Markup.percent(focus.top1Agreement.value),
+                "± \(Markup.percent(focus.top1Agreement.standardError, decimals: 2))"),
         ]
         if let mine = candidate.perplexity, let theirs = reference.perplexity {
             cards.append(card("Perplexity", Markup.number(mine), "was \(Markup.number(theirs))"))
         }
-        let overall = report.decoders.filter { $0.category == nil && $0.masks > 0 }
+        let overall = focus.decoders.filter { $0.category == nil && $0.masks > 0 }
         if let best = overall.max(by: { $0.speedup < $1.speedup }) {
             cards.append(
                 card(
                     "Best speedup", Markup.number(best.speedup) + " ×",
                     "\(best.name), \(best.masks) masks, wall clock"))
         }
-        if let equality = report.candidates[0].equality {
+        if let equality = focus.equality {
             cards.append(
                 card(
                     "Multi-token = plain", equality.equal ? "yes" : "no",
                     "\(equality.tokens) tokens, \(equality.prompts) prompts"))
         }
-        return element("div", ["class": "cards"], cards.joined())
+        let name = report.candidates.count > 1 ? element("p", ["class": "soft"], Markup.escape(candidate.name)) : ""
+        return name + element("div", ["class": "cards"], cards.joined())
     }
 
     private func card(_ name: String, _ value: String, _ note: String) -> String {
@@ -125,4 +123,9 @@ func figure(_ chart: Chart, _ caption: String) -> String {
         "figure", [:],
         element("h3", [:], Markup.escape(chart.title)) + chart.svg()
             + element("figcaption", [:], Markup.escape(caption)))
+}
+
+/// Figures beside each other where there is room.
+func grid(_ figures: [String]) -> String {
+    element("div", ["class": "charts"], figures.joined())
 }

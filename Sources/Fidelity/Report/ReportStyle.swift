@@ -6,7 +6,7 @@ enum ReportStyle {
         @media (prefers-color-scheme:dark){:root{--ink:#e7eaf2;--soft:#9aa4b8;--paper:#12151c;--card:#1b2029;--rule:#333b4a;
         --good:#5fd3a0;--bad:#ff8a80;--warn:#f0b95a;--c0:#7ea6ff;--c1:#ff9a66;--c2:#58cfa0;--c3:#c493f5;--c4:#e0c264;--c5:#ff85b0}}
         *{box-sizing:border-box}
-        body{margin:0 auto;padding:1.2rem 1rem 3rem;max-width:60rem;background:var(--paper);color:var(--ink);
+        body{margin:0 auto;padding:1.2rem 1rem 3rem;max-width:66rem;background:var(--paper);color:var(--ink);
         font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
         h1{font-size:1.5rem;margin:.2rem 0 .4rem}h2{font-size:1.15rem;margin:2.2rem 0 .5rem;border-top:1px solid var(--rule);padding-top:1.2rem}
         h3{font-size:1rem;margin:1.2rem 0 .3rem}p{margin:.4rem 0}.soft,figcaption{color:var(--soft);font-size:.9rem}
@@ -16,10 +16,11 @@ enum ReportStyle {
         .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.6rem;margin:1rem 0}
         .card{background:var(--card);border-radius:.4rem;padding:.6rem .8rem}.card span{display:block;color:var(--soft);font-size:.82rem}
         .card strong{font-size:1.3rem;font-variant-numeric:tabular-nums}.card small{display:block;color:var(--soft)}
-        figure{margin:1rem 0}.chart{width:100%;height:auto;background:var(--card);border-radius:.4rem}
+        .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:0 1.4rem}
+        figure{margin:.8rem 0;min-width:0}.chart{width:100%;height:auto;background:var(--card);border-radius:.4rem}
         .grid{stroke:var(--rule);stroke-width:1}.axis{stroke:var(--soft);stroke-width:1.2}.line{fill:none;stroke:currentColor;stroke-width:2}
         .dot,.bar{fill:currentColor}.whisker{stroke:currentColor;stroke-width:1.5}
-        .tick,.label,.note{fill:var(--soft);font:12px system-ui,sans-serif}.note{fill:currentColor}
+        .tick,.label,.note{fill:var(--soft);font:13px system-ui,sans-serif}.note{fill:currentColor}
         .s0{color:var(--c0)}.s1{color:var(--c1)}.s2{color:var(--c2)}.s3{color:var(--c3)}.s4{color:var(--c4)}.s5{color:var(--c5)}
         .legend{display:flex;flex-wrap:wrap;gap:.3rem 1rem;font-size:.9rem}.key i{display:inline-block;width:.8em;height:.8em;border-radius:50%;background:currentColor;margin-right:.35em}
         .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
@@ -30,10 +31,12 @@ enum ReportStyle {
         .passage{background:var(--card);border-radius:.4rem;padding:.6rem .8rem;margin:.6rem 0;overflow-wrap:anywhere}
         .passage code{white-space:pre-wrap;font:.88rem/1.5 ui-monospace,Menlo,Consolas,monospace}.passage mark{background:var(--c4);color:var(--paper)}
         footer{margin-top:2.5rem;color:var(--soft);font-size:.85rem;overflow-wrap:anywhere}
-        @media print{body{max-width:none;font-size:11pt}details{display:block}.chart,.card,.passage,.verdict{break-inside:avoid}h2{break-after:avoid}}
+        @media print{body{max-width:none;font-size:11pt}details::details-content{content-visibility:visible;block-size:auto}table{font-size:8pt}th,td{white-space:normal;padding:.15rem .3rem}.charts{grid-template-columns:1fr 1fr}.chart,.card,.passage,.verdict{break-inside:avoid}h2{break-after:avoid}}
         """
 
     static let script = """
+        addEventListener('beforeprint',function(){
+        document.querySelectorAll('details').forEach(function(d){d.open=true})});
         document.querySelectorAll('table.sortable').forEach(function(table){
         var heads=Array.from(table.querySelectorAll('th'));
         function key(row,i){var c=row.cells[i];return c.dataset.v!==undefined?Number(c.dataset.v):c.textContent}

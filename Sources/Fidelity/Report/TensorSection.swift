@@ -1,9 +1,13 @@
 /// Every weight: its type, what it costs and how far it is from the reference's.
 struct TensorSection {
-    let candidate: CandidateResult
+    let report: FidelityReport
 
     func html() -> String {
-        guard !candidate.tensors.isEmpty else { return "" }
+        let tables = report.candidates.filter { !$0.tensors.isEmpty }.map(table)
+        return tables.isEmpty ? "" : element("h2", [:], "Tensors") + tables.joined()
+    }
+
+    private func table(_ candidate: CandidateResult) -> String {
         let rows: [[ReportTable.Cell]] = candidate.tensors.map { tensor in
             [
                 .text(tensor.name), .text(tensor.referenceType), .text(tensor.type),
@@ -12,10 +16,9 @@ struct TensorSection {
                 .number(Markup.number(tensor.relativeError), tensor.relativeError),
             ]
         }
-        return element("h2", [:], "Tensors")
-            + ReportTable(
-                headings: ["tensor", "was", "is", "bytes", "bits per weight", "relative error"], rows: rows,
-                folded: "\(rows.count) tensors"
-            ).html()
+        return ReportTable(
+            headings: ["tensor", "was", "is", "bytes", "bits per weight", "relative error"], rows: rows,
+            folded: "\(candidate.model.name): \(rows.count) tensors"
+        ).html()
     }
 }

@@ -6,7 +6,7 @@ public struct FidelityLimits: Sendable, Equatable {
     public var minimumTop1: Double?
     /// Best multi-token decoder's wall-clock speedup.
     public var minimumSpeedup: Double?
-    /// Bytes of the candidate's files: decides only which candidate is recommended.
+    /// Bytes of the candidate's files, graft included.
     public var maximumBytes: Int?
 
     public init(
@@ -18,6 +18,9 @@ public struct FidelityLimits: Sendable, Equatable {
         self.minimumSpeedup = minimumSpeedup
         self.maximumBytes = maximumBytes
     }
+
+    static let bytesName = "bytes"
+    static let speedupName = "speedup"
 
     func results(for candidate: CandidateResult) -> [LimitResult] {
         let name = candidate.model.name
@@ -35,13 +38,15 @@ public struct FidelityLimits: Sendable, Equatable {
         if let limit = minimumSpeedup {
             let value = candidate.decoders.filter { $0.category == nil && $0.masks > 0 }.map(\.speedup).max()
             results.append(
-                .init(candidate: name, name: "speedup", limit: limit, value: value, passed: value ?? 0 >= limit))
+                .init(
+                    candidate: name, name: Self.speedupName, limit: limit, value: value, passed: value ?? 0 >= limit))
         }
         if let limit = maximumBytes {
             let value = candidate.model.bytes
             results.append(
                 .init(
-                    candidate: name, name: "bytes", limit: Double(limit), value: Double(value), passed: value <= limit
+                    candidate: name, name: Self.bytesName, limit: Double(limit), value: Double(value),
+                    passed: value <= limit
                 ))
         }
         return results

@@ -1,24 +1,71 @@
-/// The report in one sentence that a person can act on.
+/// The report in a few sentences that a person can act on.
 enum VerdictSentence {
     static func write(_ candidates: [CandidateResult], limits: [LimitResult], recommended: String?) -> String {
-        let failures = candidates.flatMap { candidate in candidate.findings.filter { $0.severity == .failure } }
-        if let first = failures.first {
-            return capitalised(first.message) + (first.message.hasSuffix(".") ? "" : ".")
-                + (failures.count > 1 ? " \(failures.count - 1) more findings below." : "")
+        guard candidates.count == 1 else { return several(candidates, limits: limits, recommended: recommended) }
+        let candidate = candidates[0]
+        if let text = failure(candidate) { return text }
+        let missed = limits.filter { !$0.passed }
+        guard missed.isEmpty else { return missed.map { miss($0, candidate) }.joined(separator: " ") }
+        return loss(candidate) + gain(candidate)
+    }
+
+    private static func several(
+        _ candidates: [CandidateResult], limits: [LimitResult], recommended: String?
+    ) -> String {
+        var sentences: [String] = []
+        if let chosen = candidates.first(where: { $0.model.name == recommended }) {
+            let what = "\(Markup.bytes(chosen.model.bytes)), mean KL \(Markup.number(chosen.kl.mean))"
+            sentences.append("Ship \(chosen.model.name) (\(what))." + alternative(chosen, candidates) + gain(chosen))
+        } else if limits.isEmpty {
+            let names = Frontier.names(candidates).joined(separator: ", ")
+            sentences.append(
+                "No limit says what matters more, size or closeness: choose among \(names), or give --max-kl, "
+                    + "--min-top1 or --max-size.")
+        } else {
+            let missed = limits.filter { !$0.passed }.map { "\($0.candidate) by its \($0.name)" }
+            let why = missed.isEmpty ? "" : ": " + missed.joined(separator: ", ") + " misses"
+            sentences.append("No candidate meets the limits\(why).")
         }
-        let missed = limits.filter { !$0.passed && $0.name != "bytes" }
-        if candidates.count == 1, let first = missed.first {
-            let value = first.value.map(Markup.number) ?? "not measured"
-            return "\(capitalised(first.name)) is \(value), the limit was \(Markup.number(first.limit))."
+        let broken = candidates.filter { failure($0) != nil }
+        for candidate in broken { sentences.append("\(candidate.model.name) is broken: \(failure(candidate) ?? "")") }
+        return sentences.joined(separator: " ")
+    }
+
+    /// A little more for much less loss.
+    private static func alternative(_ chosen: CandidateResult, _ candidates: [CandidateResult]) -> String {
+        let near = candidates.filter {
+            $0.model.bytes > chosen.model.bytes && Double($0.model.bytes) <= 1.1 * Double(chosen.model.bytes)
+                && $0.kl.mean < chosen.kl.mean / 1.5 && failure($0) == nil
         }
-        if candidates.count > 1 {
-            if let recommended {
-                return "Ship \(recommended)." + gain(candidates.first { $0.model.name == recommended })
+        guard let best = near.min(by: { $0.kl.mean < $1.kl.mean }) else { return "" }
+        let more = Double(best.model.bytes) / Double(max(1, chosen.model.bytes)) - 1
+        return " \(best.model.name) lost \(Markup.number(chosen.kl.mean / max(best.kl.mean, 1e-12))) times less for "
+            + "\(Markup.percent(more)) more bytes."
+    }
+
+    private static func failure(_ candidate: CandidateResult) -> String? {
+        let failures = candidate.findings.filter { $0.severity == .failure }
+        guard let first = failures.first else { return nil }
+        let more = failures.count - 1
+        return capitalised(first.message) + (first.message.hasSuffix(".") ? "" : ".")
+            + (more > 0 ? " \(more) more \(more == 1 ? "finding" : "findings") below." : "")
+    }
+
+    private static func miss(_ limit: LimitResult, _ candidate: CandidateResult) -> String {
+        let isBytes = limit.name == FidelityLimits.bytesName
+        let value = limit.value.map { isBytes ? Markup.bytes(Int($0)) : Markup.number($0) } ?? "not measured"
+        let bound = isBytes ? Markup.bytes(Int(limit.limit)) : Markup.number(limit.limit)
+        let advice =
+            switch limit.name {
+            case FidelityLimits.bytesName: "quantize --size makes a file of exactly what is allowed"
+            case FidelityLimits.speedupName:
+                limit.value == nil
+                    ? "only a graft makes multi-token decoding possible: give --graft"
+                    : "rows cost more here than drafts bring: decode plainly, or tune the graft further"
+            default:
+                "take a type with more bits, or spend the same bytes better with quantize --size and --importance"
             }
-            return limits.isEmpty
-                ? "No limits were given: choose by the table." : "No candidate meets the limits that were given."
-        }
-        return loss(candidates[0]) + gain(candidates[0])
+        return "\(capitalised(limit.name)) is \(value), the limit was \(bound): \(advice)."
     }
 
     private static func loss(_ candidate: CandidateResult) -> String {
@@ -36,10 +83,14 @@ enum VerdictSentence {
             + "the same first choice \(Markup.percent(candidate.top1Agreement.value)) of the time."
     }
 
-    private static func gain(_ candidate: CandidateResult?) -> String {
-        guard let candidate else { return "" }
+    private static func gain(_ candidate: CandidateResult) -> String {
         let drafting = candidate.decoders.filter { $0.category == nil && $0.masks > 0 }
         guard let best = drafting.max(by: { $0.speedup < $1.speedup }) else { return "" }
+        guard best.speedup >= 1 else {
+            return
+                " Decode it plainly here: the best multi-token decoder (\(best.name), \(best.masks) masks) has only "
+                + "\(Markup.number(best.speedup)) of plain decoding's speed."
+        }
         let same = candidate.equality?.equal == true ? ", not one token changed" : ""
         return
             " Multi-token decoding (\(best.name), \(best.masks) masks) runs \(Markup.number(best.speedup)) times as "

@@ -62,7 +62,7 @@ struct VerifyCommand: ParsableCommand {
     @Option(help: "Fail when no multi-token decoder is this many times as fast as plain decoding.")
     var minSpeedup: Double?
 
-    @Option(help: "Of several candidates, recommend none larger than this.")
+    @Option(help: "Fail when the files are larger than this; of several candidates, recommend none that is.")
     var maxSize: ByteSize?
 
     @Option(help: "Tokens of a window (default: 512, or what the models hold).")
@@ -107,7 +107,7 @@ struct VerifyCommand: ParsableCommand {
             throw FidelityError.cannotWrite(path: report, reason: "it exists; --force writes over it")
         }
         let pool = try WorkerPool(threads: common.threadCount)
-        let subjects = try candidates.map { try Subject(path: $0) }
+        let subjects = try Self.subjects(candidates)
         let source = try Subject(path: reference)
         let weights = try graft.map { path in
             CandidateGraft(try GraftReader.read(path, for: source.stored), path: path)
@@ -124,6 +124,15 @@ struct VerifyCommand: ParsableCommand {
             Console.standardOutput(VerifyText.summary(outcome, report: report))
         }
         if !outcome.passed { throw ExitCode(FailureKind.negative.rawValue) }
+    }
+
+    /// Files of one name in different folders are called by their paths.
+    private static func subjects(_ paths: [String]) throws -> [Subject] {
+        let subjects = try paths.map { try Subject(path: $0) }
+        return try subjects.map { subject in
+            subjects.count { $0.name == subject.name } > 1
+                ? try Subject(path: subject.path, name: subject.path) : subject
+        }
     }
 
     private func options() -> Verification.Options {
