@@ -56,11 +56,12 @@ import Testing
         let model = try DamagedModel(copying: "pycode")
         defer { model.remove() }
         // The least that makes it another model: one bit of one weight.
-        try model.rewrite(where: { $0 == "model.norm.weight" }) { bytes, _ in
+        func flip(_ bytes: Data, _ shape: [Int]) -> Data {
             var bytes = bytes
             bytes[0] ^= 1
             return bytes
         }
+        try model.rewrite(where: { $0 == "model.norm.weight" }, by: flip)
         let report = try Self.verify(try Graft.open(Self.path), model.folder.path)
         #expect(!report.passed)
         #expect(VerifyFixture.causes(report) == ["foreignGraft"])

@@ -54,6 +54,9 @@ public struct TensorComparison: Sendable {
         while start < expected.rowCount {
             let rows = start..<min(expected.rowCount, start + step)
             sums.add(try expected.floats(rows: rows), try found.floats(rows: rows))
+            // What was compared must not count as memory of the models that are run next.
+            expected.source.release(rows: rows, rowByteCount: expected.rowByteCount)
+            found.source.release(rows: rows, rowByteCount: found.rowByteCount)
             start = rows.upperBound
         }
         let difference = TensorDifference(

@@ -44,8 +44,8 @@ struct OverviewSection {
     private func table() -> String {
         ReportTable(
             headings: [
-                "model", "files", "bits per weight", "peak memory", "perplexity", "mean KL", "same first choice",
-                "tokens/s", "best speedup",
+                "model", "files", "bits/weight", "peak memory", "perplexity", "mean KL", "same choice", "tokens/s",
+                "speedup",
             ],
             rows: [row(report.reference, nil)] + report.candidates.map { row($0.model, $0) }
         ).html()

@@ -34,11 +34,12 @@ public struct ReportPage {
     private func verdict() -> String {
         let word = report.passed ? "Passed." : "Failed."
         var content = element("b", [:], word) + " " + Markup.escape(report.verdict)
+        // Notes of several candidates say the same of each; the tables show it.
+        let several = report.candidates.count > 1
         let findings = report.candidates.flatMap { candidate in
-            candidate.findings.map { (candidate.model.name, $0) }
+            candidate.findings.filter { !several || $0.severity != .note }.map { (candidate.model.name, $0) }
         }
         if !findings.isEmpty {
-            let several = report.candidates.count > 1
             let items = findings.map { name, finding in
                 element(
                     "li", ["class": finding.severity.rawValue],

@@ -23,15 +23,15 @@ enum ReportStyle {
         .tick,.label,.note{fill:var(--soft);font:13px system-ui,sans-serif}.note{fill:currentColor}
         .s0{color:var(--c0)}.s1{color:var(--c1)}.s2{color:var(--c2)}.s3{color:var(--c3)}.s4{color:var(--c4)}.s5{color:var(--c5)}
         .legend{display:flex;flex-wrap:wrap;gap:.3rem 1rem;font-size:.9rem}.key i{display:inline-block;width:.8em;height:.8em;border-radius:50%;background:currentColor;margin-right:.35em}
-        .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
-        th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--rule);white-space:nowrap}
-        td.n{text-align:right;font-variant-numeric:tabular-nums}th{cursor:pointer;color:var(--soft);font-weight:600}
+        .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.88rem}
+        th,td{text-align:left;padding:.3rem .5rem;border-bottom:1px solid var(--rule);white-space:nowrap}
+        td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}th{cursor:pointer;color:var(--soft);font-weight:600}
         th[aria-sort=ascending]::after{content:" ▲"}th[aria-sort=descending]::after{content:" ▼"}
         details summary{cursor:pointer;padding:.4rem 0;color:var(--soft)}
         .passage{background:var(--card);border-radius:.4rem;padding:.6rem .8rem;margin:.6rem 0;overflow-wrap:anywhere}
         .passage code{white-space:pre-wrap;font:.88rem/1.5 ui-monospace,Menlo,Consolas,monospace}.passage mark{background:var(--c4);color:var(--paper)}
         footer{margin-top:2.5rem;color:var(--soft);font-size:.85rem;overflow-wrap:anywhere}
-        @media print{body{max-width:none;font-size:11pt}details::details-content{content-visibility:visible;block-size:auto}table{font-size:8pt}th,td{white-space:normal;padding:.15rem .3rem}.charts{grid-template-columns:1fr 1fr}.chart,.card,.passage,.verdict{break-inside:avoid}h2{break-after:avoid}}
+        @media print{body{max-width:none;font-size:11pt}figure,tr{break-inside:avoid}h3,summary{break-after:avoid}details::details-content{content-visibility:visible;block-size:auto}table{font-size:8pt}th,td{white-space:normal;padding:.15rem .3rem}.charts{grid-template-columns:1fr 1fr}.chart,.card,.passage,.verdict{break-inside:avoid}h2{break-after:avoid}}
         """
 
     static let script = """

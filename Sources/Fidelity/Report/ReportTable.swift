@@ -5,6 +5,8 @@ struct ReportTable {
         /// What is shown, and what it is sorted by.
         case number(String, Double)
 
+        var isNumber: Bool { if case .number = self { true } else { false } }
+
         var markup: String {
             switch self {
             case .text(let text): element("td", [:], Markup.escape(text))
@@ -20,7 +22,11 @@ struct ReportTable {
     var folded: String?
 
     func html() -> String {
-        let head = headings.map { element("th", ["scope": "col", "tabindex": "0"], Markup.escape($0)) }.joined()
+        let head = headings.enumerated().map { column, heading in
+            let isNumber = rows.last.map { $0.indices.contains(column) && $0[column].isNumber } ?? false
+            return element(
+                "th", ["scope": "col", "tabindex": "0", "class": isNumber ? "n" : "t"], Markup.escape(heading))
+        }.joined()
         let body = rows.map { element("tr", [:], $0.map(\.markup).joined()) }.joined(separator: "\n")
         let table = element(
             "div", ["class": "scroll"],

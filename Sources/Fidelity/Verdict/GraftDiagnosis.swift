@@ -46,7 +46,7 @@ package enum GraftDiagnosis {
         } else if let best = drafting.map(\.speedup).max(), best < 1 {
             findings.append(
                 Finding(
-                    cause: "noSpeedup", severity: .warning,
+                    cause: "noSpeedup", severity: .note,
                     message: "no multi-token decoder is faster than plain decoding here "
                         + "(\(Markup.number(best)) times at best): rows cost more than the drafts bring"))
         }

@@ -86,10 +86,10 @@ enum VerdictSentence {
     private static func gain(_ candidate: CandidateResult) -> String {
         let drafting = candidate.decoders.filter { $0.category == nil && $0.masks > 0 }
         guard let best = drafting.max(by: { $0.speedup < $1.speedup }) else { return "" }
-        guard best.speedup >= 1 else {
-            return
-                " Decode it plainly here: the best multi-token decoder (\(best.name), \(best.masks) masks) has only "
-                + "\(Markup.number(best.speedup)) of plain decoding's speed."
+        let spread = "\(Markup.number(best.speedupLow)) … \(Markup.number(best.speedupHigh))"
+        guard best.speedupLow >= 1 else {
+            return " Multi-token decoding gains nothing sure here: the best (\(best.name), \(best.masks) masks) has "
+                + "\(Markup.number(best.speedup)) times plain decoding's speed (\(spread))."
         }
         let same = candidate.equality?.equal == true ? ", not one token changed" : ""
         return

@@ -160,12 +160,8 @@ struct VerifyCommand: ParsableCommand {
 
     private func readText() throws -> Verification.Text? {
         try text.map { path in
-            let url = URL(fileURLWithPath: path)
-            let bytes: Data
-            do { bytes = try Data(contentsOf: url) } catch {
-                throw ValidationError("--text \(path): \(error.localizedDescription)")
-            }
-            return Verification.Text(name: url.lastPathComponent, content: String(decoding: bytes, as: UTF8.self))
+            let file = try MappedFile(path: path)
+            return Verification.Text(name: file.name, content: file.withBytes { $0.repairedText })
         }
     }
 
