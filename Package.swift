@@ -73,7 +73,7 @@ let package = Package(
         tests("Kernels", ["CKernels", "TensorFiles"]),
         tests("Quantization", ["Kernels", "CKernels"]),
         tests("Conversion", ["ModelGraph", "TensorFiles"]),
-        tests("Runtime", ["ModelGraph", "TensorFiles", "Kernels", "Tokenizers", "Quantization"]),
+        tests("Runtime", ["ModelGraph", "TensorFiles", "Kernels", "Tokenizers", "Quantization", "Conversion"]),
         tests("Tuning", ["ModelGraph", "Kernels"]),
         tests("Fidelity", ["Kernels", "ModelGraph", "Runtime", "TensorFiles"]),
         // .testTarget(name: "CommandLineTests", dependencies: ["TestSupport"], swiftSettings: swiftSettings),

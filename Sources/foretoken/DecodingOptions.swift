@@ -53,22 +53,9 @@ struct DecodingOptions: ParsableArguments {
             found = try Graft.inside(model.graph)
         }
         guard let found else { return nil }
-        let line = ProgressLine(quiet: common.quiet || common.json)
-        // Weights alone name no base: that their shapes fit is all that can be checked.
-        if !trustBase, found.base != nil {
-            let digest = try model.graph.sourceDigest(threads: common.threadCount, progress: line.handler)
-            try found.checkBase(digest: digest, configuration: model.configuration)
-        } else {
-            try found.checkBase(digest: "", configuration: model.configuration, trusted: true)
-        }
-        let loaded = try LoadedGraft(
-            found, configuration: model.configuration, precision: model.transformer.precision,
-            pool: model.transformer.pool)
-        if trustBase, let prompt, !prompt.isEmpty {
-            let counts = try GraftTrial.run(model, graft: loaded, prompt: prompt)
-            if let warning = counts.warning { throw ModelError.graft(.wrongBase(differences: [warning])) }
-        }
-        return loaded
+        return try GraftTrial.admit(
+            found, to: model, trusted: trustBase, prompt: prompt,
+            progress: ProgressLine(quiet: common.quiet || common.json).handler)
     }
 
     /// The decoder for the options: plain where nothing drafts.

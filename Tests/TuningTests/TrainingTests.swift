@@ -8,74 +8,6 @@ import Tuning
 
 @Suite("Training")
 struct TrainingTests {
-    private static let configuration = SmallModel.configuration()
-    private static let model = SmallModel.graph(configuration)
-
-    /// Sequences that repeat themselves, so that there is something to learn quickly.
-    private static func sequences(_ count: Int, length: Int = 24, seed: UInt64 = 3) -> [TrainingSequence] {
-        var generator = SmallModel.Generator(seed: seed)
-        return (0..<count).map { index in
-            let period = 2 + Int(generator.next() % 4)
-            let cycle = (0..<period).map { _ in Int32(generator.next() % 64) }
-            return TrainingSequence(
-                tokens: (0..<length).map { cycle[$0 % period] }, firstAnchor: index % 3 == 0 ? 5 : 0)
-        }
-    }
-
-    private static func options(steps: Int = 12) -> TuningOptions {
-        var options = TuningOptions()
-        options.steps = steps
-        options.batch = 3
-        options.window = 20
-        options.positions = 6
-        options.warmup = 4
-        options.rate = 1e-2
-        options.heldOut = 2
-        options.logEvery = 2
-        options.measureEvery = 4
-        options.checkpointEvery = 5
-        options.memory = 1 << 30
-        return options
-    }
-
-    private static func start(masks: Int = 3) throws -> Graft {
-        try TrainingStart.graft(
-            Graft.Design(masks: masks, rank: 2, seed: 5), model: model,
-            base: GraftBase(digest: "test", configuration: configuration))
-    }
-
-    private static func run(
-        _ options: TuningOptions, threads: Int = 2, checkpoint: URL? = nil, resumes: Bool = false,
-        stopAfter: Int? = nil, start: Graft? = nil
-    ) throws -> (run: TuningRun, ending: TuningRun.Ending) {
-        let text = try TrainingText(
-            sequences(40), window: options.window, heldOut: options.heldOut, seed: options.seed)
-        let counter = Counter(limit: stopAfter)
-        let run = try TuningRun(
-            model: model, graft: try start ?? self.start(), text: text, options: options,
-            settings: .init(
-                threads: threads, checkpoint: checkpoint, resumes: resumes, modelName: "test",
-                shouldStop: { counter.isOver }))
-        return (run, try run.run())
-    }
-
-    /// Says stop at the given question.
-    private final class Counter: @unchecked Sendable {
-        private var asked = 0
-        private let limit: Int?
-        init(limit: Int?) { self.limit = limit }
-        var isOver: Bool {
-            asked += 1
-            return limit.map { asked > $0 } ?? false
-        }
-    }
-
-    private static func values(_ graft: Graft) throws -> [String: [Float]] {
-        var values: [String: [Float]] = [:]
-        for tensor in graft.sidecar().tensors { values[tensor.name] = try tensor.floats(rows: 0..<tensor.rowCount) }
-        return values
-    }
-
     @Test(
         "lowers each loss that it is given",
         arguments: [
@@ -83,10 +15,10 @@ struct TrainingTests {
             LossWeights(base: 0, sampler: 0, latent: 1),
         ])
     func learns(weights: LossWeights) throws {
-        var options = Self.options(steps: 120)
+        var options = TrainingFixture.options(steps: 120)
         options.measureEvery = 150
         options.weights = weights
-        let (run, ending) = try Self.run(options)
+        let (run, ending) = try TrainingFixture.run(options)
         #expect(ending == .finished)
         let first = try #require(run.log.entries.first)
         let last = try #require(run.log.entries.last)
@@ -96,9 +28,9 @@ struct TrainingTests {
 
     @Test("gives the same bits for one thread and for three")
     func threads() throws {
-        let one = try Self.run(Self.options(), threads: 1).run
-        let three = try Self.run(Self.options(), threads: 3).run
-        #expect(try Self.values(one.trainer.graft()) == Self.values(three.trainer.graft()))
+        let one = try TrainingFixture.run(TrainingFixture.options(), threads: 1).run
+        let three = try TrainingFixture.run(TrainingFixture.options(), threads: 3).run
+        #expect(try TrainingFixture.values(one.trainer.graft()) == TrainingFixture.values(three.trainer.graft()))
         #expect(one.log.entries.map(\.losses) == three.log.entries.map(\.losses))
     }
 
@@ -107,67 +39,24 @@ struct TrainingTests {
         let folder = try TestFiles.temporaryFolder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let checkpoint = folder.appendingPathComponent("run.checkpoint")
-        let whole = try Self.run(Self.options()).run
-        let (_, ending) = try Self.run(Self.options(), checkpoint: checkpoint, stopAfter: stop)
+        let whole = try TrainingFixture.run(TrainingFixture.options()).run
+        let (_, ending) = try TrainingFixture.run(TrainingFixture.options(), checkpoint: checkpoint, stopAfter: stop)
         #expect(ending == .interrupted)
-        let resumed = try Self.run(Self.options(), checkpoint: checkpoint, resumes: true).run
+        let resumed = try TrainingFixture.run(TrainingFixture.options(), checkpoint: checkpoint, resumes: true).run
         #expect(resumed.trainer.step == 12)
-        #expect(try Self.values(whole.trainer.graft()) == Self.values(resumed.trainer.graft()))
-        #expect(try Self.values(whole.trainer.bestGraft()) == Self.values(resumed.trainer.bestGraft()))
-    }
-
-    @Test("refuses a checkpoint of another run, naming what differs [TL-12]")
-    func otherRun() throws {
-        let folder = try TestFiles.temporaryFolder()
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let checkpoint = folder.appendingPathComponent("run.checkpoint")
-        _ = try Self.run(Self.options(), checkpoint: checkpoint)
-        var options = Self.options()
-        options.rate = 1e-3
-        #expect {
-            try Self.run(options, checkpoint: checkpoint, resumes: true)
-        } throws: {
-            "\($0)".contains("options differ")
-        }
-        var generator = SmallModel.Generator(seed: 77)
-        let other = try Self.start().mapTensors {
-            generator.tensor($0.name, $0.shape, deviation: 0.1)
-        }
-        #expect {
-            try Self.run(Self.options(), checkpoint: checkpoint, resumes: true, start: other)
-        } throws: {
-            "\($0)".contains("the graft it started from")
-        }
-        let text = folder.appendingPathComponent("text.checkpoint")
-        try Data("no tensors".utf8).write(to: text)
-        #expect(throws: (any Error).self) { try Self.run(Self.options(), checkpoint: text, resumes: true) }
-    }
-
-    @Test("a rate that diverges ends the run and keeps the last good parameters")
-    func divergence() throws {
-        var options = Self.options(steps: 400)
-        options.rate = 1e6
-        options.warmup = 0
-        options.measureEvery = 1000
-        let (run, ending) = try Self.run(options)
-        guard case .diverged(let step) = ending else {
-            Issue.record("ended with \(ending)")
-            return
-        }
-        #expect(step > 0)
-        for (name, values) in try Self.values(run.trainer.bestGraft()) {
-            #expect(values.allSatisfy { $0.isFinite }, "\(name) is not finite")
-        }
-        #expect(TuningError.diverged(step: 1, loss: 2, lastGood: 0).kind == .negative)
+        #expect(try TrainingFixture.values(whole.trainer.graft()) == TrainingFixture.values(resumed.trainer.graft()))
+        #expect(
+            try TrainingFixture.values(whole.trainer.bestGraft())
+                == TrainingFixture.values(resumed.trainer.bestGraft()))
     }
 
     @Test("time over ends cleanly with a graft")
     func minutes() throws {
-        var options = Self.options(steps: 0)
+        var options = TrainingFixture.options(steps: 0)
         options.heldOut = 2
-        let text = try TrainingText(Self.sequences(40), window: 20, heldOut: 2, seed: 0)
+        let text = try TrainingText(TrainingFixture.sequences(40), window: 20, heldOut: 2, seed: 0)
         let run = try TuningRun(
-            model: Self.model, graft: try Self.start(), text: text, options: options,
+            model: TrainingFixture.model, graft: try TrainingFixture.start(), text: text, options: options,
             settings: .init(threads: 1, minutes: 0.01, modelName: "test"))
         let ending = try run.run()
         #expect(ending == .finished || ending == .outOfTime)
@@ -176,48 +65,61 @@ struct TrainingTests {
         #expect(run.log.options.steps >= run.trainer.step)
     }
 
+    @Test("with minutes alone the rate has decayed when time is over, on a machine that slows down or speeds up")
+    func schedule() {
+        for slowdown in [0.3, 1, 3] {
+            var options = TuningOptions()
+            options.steps = 0
+            var schedule = TimedSchedule(deadline: 300, measureEvery: 50)
+            schedule.measuring = 5
+            var (step, now, rates) = (0, 5.0, [Double]())
+            while options.steps == 0 || step < options.steps {
+                rates.append(options.rate(step: step))
+                let cost = now < 150 ? 1 : slowdown
+                now += cost
+                step += 1
+                schedule.addStep(seconds: cost)
+                options.steps = schedule.steps(done: step, at: now)
+                if step % 50 == 0, step < options.steps { now += 5 }
+            }
+            // The last measurement ends with the time.
+            #expect(now <= 295 && now > 295 - 2 * max(1, slowdown), "slower by \(slowdown): ends at \(now)")
+            #expect(rates.last! < 0.06 * options.rate, "slower by \(slowdown): \(rates.last!)")
+            #expect(rates.max()! > 0.99 * options.rate)
+        }
+    }
+
+    @Test("the rate rises for a tenth of the steps at most")
+    func shortWarmup() {
+        var options = TuningOptions()
+        options.steps = 50
+        #expect(options.rate(step: 5) > 0.95 * options.rate)
+        options.steps = 2000
+        #expect(options.rate(step: 49) == options.rate / 2)
+    }
+
+    @Test("a run that only time limits goes on from its checkpoint")
+    func resumesTimed() throws {
+        let folder = try TestFiles.temporaryFolder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let checkpoint = folder.appendingPathComponent("run.checkpoint")
+        let options = TrainingFixture.options(steps: 0)
+        let (first, ending) = try TrainingFixture.run(options, checkpoint: checkpoint, stopAfter: 7, minutes: 10)
+        #expect(ending == .interrupted && first.trainer.step == 7)
+        let resumed = try TrainingFixture.run(options, checkpoint: checkpoint, resumes: true, minutes: 0.02)
+        #expect(resumed.ending == .finished || resumed.ending == .outOfTime)
+        #expect(resumed.run.trainer.step > 7)
+        #expect(resumed.run.log.options.steps >= resumed.run.trainer.step)
+    }
+
     @Test("a graft can be written, read and trained on in a model with interleaved rows")
     func interleaved() throws {
         let configuration = SmallModel.configuration { $0.rotaryOrder = .interleaved }
         let graft = try SmallModel.graft(Graft.Design(masks: 2, rank: 2), configuration)
-        let options = Self.options(steps: 1)
-        let text = try TrainingText(Self.sequences(20), window: 20, heldOut: 0, seed: 0)
+        let options = TrainingFixture.options(steps: 1)
+        let text = try TrainingText(TrainingFixture.sequences(20), window: 20, heldOut: 0, seed: 0)
         let trainer = try Trainer(
             model: SmallModel.graph(configuration), graft: graft, text: text, options: options, threads: 1)
-        #expect(try Self.values(trainer.graft()) == Self.values(graft))
-    }
-
-    @Test("a budget too small is refused with what is needed")
-    func memory() throws {
-        var options = Self.options()
-        options.memory = 1 << 20
-        #expect {
-            try Self.run(options)
-        } throws: {
-            if case TuningError.memory(let budget, let needed) = $0 { return budget == 1 << 20 && needed > budget }
-            return false
-        }
-    }
-
-    @Test("text shorter than a mask needs, and ids outside the vocabulary, are refused")
-    func badText() throws {
-        #expect(throws: TuningError.textTooShort(longest: 2, sequences: 1)) {
-            try TrainingText([TrainingSequence(tokens: [1, 2])], window: 8, heldOut: 0, seed: 0)
-        }
-        let text = try TrainingText(
-            [TrainingSequence(tokens: [1, 2, 64, 3, 5])], window: 8, heldOut: 0, seed: 0)
-        #expect(throws: TuningError.tokenOutside(sequence: 0, token: 64, vocabulary: 64)) {
-            try Trainer(model: Self.model, graft: try Self.start(), text: text, options: Self.options(), threads: 1)
-        }
-    }
-
-    @Test("a family without a tensor that the trainer needs is refused by name")
-    func missingTensor() throws {
-        var model = Self.model
-        model.tensors[TensorRole(.gate, block: 1)] = nil
-        let text = try TrainingText(Self.sequences(20), window: 20, heldOut: 0, seed: 0)
-        #expect(throws: TuningError.missingTensor(part: "gate", block: 1)) {
-            try Trainer(model: model, graft: try Self.start(), text: text, options: Self.options(), threads: 1)
-        }
+        #expect(try TrainingFixture.values(trainer.graft()) == TrainingFixture.values(graft))
     }
 }

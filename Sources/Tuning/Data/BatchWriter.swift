@@ -69,32 +69,37 @@ final class BatchWriter {
         return writing.map { ($0, best[$0 - first]) }
     }
 
-    /// Puts the rows' keys and values into the store, then lets each row see its own sequence.
+    /// Puts the rows' keys and values into the store, then lets each row see its own sequence: one sequence after
+    /// the other, so that its keys stay in the cache for all heads.
     private func attend(_ layer: Int, _ queries: Matrix, _ rows: [Int], position: Int, into output: Matrix) {
         let c = model.configuration
+        let group = c.headCount / c.keyValueHeadCount
+        let oldest = c.layers[layer].slidingWindow.map { max(0, position - $0 + 1) } ?? 0
+        own.reshape(group, capacity)
+        none.reshape(group, 0)
+        output.view.fill(0)
         for (row, text) in rows.enumerated() {
             let place = text * capacity + position
             keys[layer].view(rows: place..<place + 1).copy(from: pass.keys[layer].view(rows: row..<row + 1))
             values[layer].view(rows: place..<place + 1).copy(from: pass.values[layer].view(rows: row..<row + 1))
-        }
-        let oldest = c.layers[layer].slidingWindow.map { max(0, position - $0 + 1) } ?? 0
-        let kernels = AttentionKernels(
-            rows: rows.map {
-                AttentionKernels.row(
-                    first: 0, last: 0, ownStart: $0 * capacity + oldest, ownCount: position + 1 - oldest)
-            }, headSize: c.headSize, scale: Float(c.attentionScale), cap: Float(c.attentionSoftCap ?? 0))
-        own.reshape(rows.count, capacity)
-        none.reshape(rows.count, 0)
-        output.view.fill(0)
-        let group = c.headCount / c.keyValueHeadCount
-        for head in 0..<c.headCount {
-            let place = head * c.headSize..<(head + 1) * c.headSize
-            let shared = head / group * c.headSize..<(head / group + 1) * c.headSize
-            kernels.probabilities(
-                none.view, own: own.view, slopes: nil, queries: queries.view.view(columns: place),
-                keys: keys[layer].view.view(columns: shared))
-            kernels.addOwn(
-                own.view, values[layer].view.view(columns: shared), to: output.view.view(columns: place))
+            let seen = AttentionKernels.row(
+                first: 0, last: 0, ownStart: text * capacity + oldest, ownCount: position + 1 - oldest)
+            let kernels = AttentionKernels(
+                rows: Array(repeating: seen, count: group), headSize: c.headSize, scale: Float(c.attentionScale),
+                cap: Float(c.attentionSoftCap ?? 0))
+            for head in 0..<c.keyValueHeadCount {
+                // The queries that share a key, a row for each.
+                let width = group * c.headSize
+                let heads = head * width..<(head + 1) * width
+                let shared = head * c.headSize..<(head + 1) * c.headSize
+                kernels.probabilities(
+                    none.view, own: own.view, slopes: nil,
+                    queries: queries.view(rows: row..<row + 1, columns: heads).reshaped(group, c.headSize),
+                    keys: keys[layer].view.view(columns: shared))
+                kernels.addOwn(
+                    own.view, values[layer].view.view(columns: shared),
+                    to: output.view(rows: row..<row + 1, columns: heads).reshaped(group, c.headSize))
+            }
         }
     }
 }

@@ -36,6 +36,8 @@ public struct TrainingText: Sendable {
             throw TuningError.textTooShort(
                 longest: sequences.map(\.tokens.count).max() ?? 0, sequences: sequences.count)
         }
+        let total = usable.reduce(0) { $0 + $1.tokens.count }
+        guard total >= window else { throw TuningError.textShorterThanWindow(tokens: total, window: window) }
         var held: [TrainingSequence] = []
         if usable.count >= 4 * count {
             var stream = RandomStream(seed: seed ^ 0x4845_4C44)

@@ -46,6 +46,9 @@ final class FrozenModel: Sendable {
             }
             return tensor
         }
+        for role in graph.tensors.keys.sorted() where role.part.isWeight && !Self.known.contains(role.part) {
+            throw TuningError.noGradient(family: configuration.family, part: role.part.rawValue, block: role.block)
+        }
         let table = try require(.tokenEmbedding)
         guard table.rowCount == configuration.vocabularySize, table.rowLength == configuration.hiddenSize else {
             throw TuningError.wrongShape(
@@ -73,6 +76,10 @@ final class FrozenModel: Sendable {
             return layer
         }
     }
+
+    /// What the training pass computes with; anything else would be left out of it in silence.
+    private static let known = Set(
+        [.tokenEmbedding, .output] + linears + biasOf.values + TensorRole.Part.allCases.filter(\.isNorm))
 
     private static func norms(_ configuration: ModelConfiguration) -> [(TensorRole.Part, Bool)] {
         [

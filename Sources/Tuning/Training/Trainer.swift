@@ -21,7 +21,7 @@ public final class Trainer {
     private let design: Graft
     let parameters: GraftParameters
     let optimizer: Optimizer
-    /// The parameters that did best on the held-out slice, and how well.
+    /// The parameters that did best on the held-out slice (the last ones kept when nothing is held out), and how well.
     let best: Matrix
     private(set) var bestAcceptance: Double?
     public private(set) var bestStep = 0
@@ -145,16 +145,24 @@ public final class Trainer {
         return report
     }
 
-    /// Losses and acceptance on the held-out slice; remembers the parameters when they are the best so far.
+    /// Losses and acceptance on the held-out slice; remembers the parameters when they are the best so far, or when
+    /// nothing is held out to tell.
     public func measure() throws -> (losses: Losses, acceptance: Acceptance)? {
-        guard !text.heldOut.isEmpty else { return nil }
+        guard !text.heldOut.isEmpty else {
+            keep()
+            return nil
+        }
         let result = try measure(text.heldOut)
         if result.acceptance.tokensPerStep > bestAcceptance ?? 0 {
             bestAcceptance = result.acceptance.tokensPerStep
-            bestStep = step
-            best.view.copy(from: parameters.values.view)
+            keep()
         }
         return result
+    }
+
+    private func keep() {
+        bestStep = step
+        best.view.copy(from: parameters.values.view)
     }
 
     /// The same on any sequences.
@@ -218,10 +226,9 @@ public final class Trainer {
     /// The graft as it stands, in the Hub's order of rows.
     public func graft() -> Graft { parameters.graft(like: design).inHubOrder(from: model.configuration) }
 
-    /// The graft that did best on the held-out slice (or the last one when nothing was held out).
+    /// The graft that did best on the held-out slice, or that of the last `measure` when nothing is held out.
     public func bestGraft() -> Graft {
-        guard bestAcceptance != nil else { return graft() }
-        return parameters.graft(like: design, values: best).inHubOrder(from: model.configuration)
+        parameters.graft(like: design, values: best).inHubOrder(from: model.configuration)
     }
 
     /// Takes up the state of a checkpoint.

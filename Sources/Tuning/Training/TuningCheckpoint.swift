@@ -16,6 +16,8 @@ struct TuningCheckpoint {
         var inputs: String
         /// Places for masks in a sequence that the memory budget allowed.
         var positions: Int
+        /// The number of steps is an estimate from the time given.
+        var timed: Bool?
         var log: TuningLog
     }
 
@@ -42,7 +44,11 @@ struct TuningCheckpoint {
     /// Fills the trainer with what the checkpoint holds.
     static func read(_ url: URL, into trainer: Trainer, inputs: String) throws -> State {
         func problem(_ reason: String) -> TuningError { .notACheckpoint(file: url.path, reason: reason) }
-        let file = try Checkpoint.open(url.path)
+        let check = try CheckpointCheck.run(url.path)
+        if let broken = check.problems.first(where: { $0.rule.severity != .note }) {
+            throw problem("it is damaged: \(broken)")
+        }
+        guard let file = check.checkpoint else { throw problem("it cannot be read") }
         guard let text = file.files.first?.metadata.first(where: { $0.key == key })?.value else {
             throw problem("it has no \(key)")
         }
@@ -52,15 +58,17 @@ struct TuningCheckpoint {
         var differences: [String] = []
         if state.inputs != inputs { differences.append("the model, the graft it started from or the text differs") }
         var options = state.log.options
-        // More steps may be asked for only where the schedule does not depend on them; the rest must be the same.
-        if options.decay == .flat { options.steps = trainer.options.steps }
+        // More steps may be asked for only where the schedule did not depend on their number.
+        if options.decay == .flat || state.timed == true, trainer.options.steps > 0 {
+            options.steps = trainer.options.steps
+        }
         if trainer.options.steps == 0 { trainer.options.steps = options.steps }
         options.memory = trainer.options.memory
         if state.positions != trainer.positions {
             differences.append(
                 "memory allowed \(state.positions) places for masks in a sequence, now \(trainer.positions)")
         }
-        if options != trainer.options { differences.append("options differ: it had \(options)") }
+        differences += options.differences(from: trainer.options)
         guard differences.isEmpty else { throw TuningError.otherRun(file: url.path, differences: differences) }
         let matrices = [
             "best": trainer.best, "moment1": trainer.optimizer.moment1, "moment2": trainer.optimizer.moment2,

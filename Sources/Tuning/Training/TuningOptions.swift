@@ -8,7 +8,7 @@ public struct TuningOptions: Hashable, Sendable, Codable {
         case flat
     }
 
-    /// 0: as many as the minutes given allow, found out during the first steps.
+    /// 0: as many as the minutes given allow, found out while training.
     public var steps = 2000
     /// Sequences of a step; the gradient is their average.
     public var batch = 4
@@ -18,7 +18,7 @@ public struct TuningOptions: Hashable, Sendable, Codable {
     public var positions = 64
     public var weights = LossWeights()
     /// Learn from this many of the base model's most likely tokens instead of the true one; 0 for the true one.
-    public var softTargets = 0
+    public var softTargets = 8
     public var rate = 2e-3
     public var warmup = 100
     public var decay = Decay.cosine
@@ -41,11 +41,36 @@ public struct TuningOptions: Hashable, Sendable, Codable {
 
     public init() {}
 
-    /// The learning rate of a step, counted from 0.
-    func rate(step: Int) -> Double {
+    /// The learning rate of a step, counted from 0. At most a tenth of the steps are spent rising.
+    public func rate(step: Int) -> Double {
+        let warmup = steps > 0 ? min(self.warmup, steps / 10) : self.warmup
         let rise = warmup > 0 ? min(1, Double(step + 1) / Double(warmup)) : 1
         guard decay == .cosine, steps > warmup, step > warmup else { return rate * rise }
         let progress = min(1, Double(step - warmup) / Double(steps - warmup))
         return rate * (0.05 + 0.95 * 0.5 * (1 + cos(.pi * progress)))
+    }
+}
+
+extension TuningOptions {
+    /// What differs in `other`, a sentence for each setting: "rate was 0.002, now 0.001".
+    func differences(from other: TuningOptions) -> [String] {
+        func settings(_ options: TuningOptions) -> [String: String] {
+            var found: [String: String] = [:]
+            func add(_ value: Any, _ name: String) {
+                for child in Mirror(reflecting: value).children {
+                    guard let label = child.label else { continue }
+                    let isPart =
+                        Mirror(reflecting: child.value).displayStyle == .struct
+                        && child.value is LossWeights
+                    if isPart { add(child.value, label + ".") } else { found[name + label] = "\(child.value)" }
+                }
+            }
+            add(options, "")
+            return found
+        }
+        let now = settings(other)
+        return settings(self).sorted { $0.key < $1.key }.compactMap { name, value in
+            now[name].flatMap { $0 == value ? nil : "\(name) was \(value), now \($0)" }
+        }
     }
 }

@@ -15,11 +15,14 @@ public final class TuningRun {
     public enum Ending: Hashable, Sendable {
         case finished, outOfTime, interrupted
         case diverged(step: Int)
+        /// A checkpoint could not be written; `last` is the step of the one before, which is whole.
+        case checkpointNotWritten(reason: String, last: Int?)
     }
 
     public struct Settings: Sendable {
         public var threads: Int
-        /// Ends after this many minutes of this invocation, with the best so far.
+        /// Ends after this many minutes of this invocation, with the best so far. When no number of steps is given,
+        /// the rate decays to the end of this time.
         public var minutes: Double?
         /// Where checkpoints go; `nil`: none are written.
         public var checkpoint: URL?
@@ -49,6 +52,9 @@ public final class TuningRun {
     private let clock = ContinuousClock()
     /// Seconds of earlier invocations.
     private var secondsBefore = 0.0
+    /// The number of steps follows from the time given.
+    private var isTimed = false
+    private var lastCheckpoint: Int?
 
     public init(
         model: ModelGraph, graft: Graft, text: TrainingText, options: TuningOptions, settings: Settings
@@ -78,40 +84,35 @@ public final class TuningRun {
         return String(hash, radix: 16)
     }
 
-    /// Trains to the end, or as far as time and the loss allow.
+    /// Trains to the end, or as far as time, disk and the loss allow.
     public func run(_ report: (Event) -> Void = { _ in }) throws -> Ending {
-        if settings.resumes, let url = settings.checkpoint {
-            let state = try TuningCheckpoint.read(url, into: trainer, inputs: inputs)
-            let machine = log.machineMultiplyAddsPerSecond
-            log = state.log
-            log.machineMultiplyAddsPerSecond = machine
-            secondsBefore = max(log.entries.last?.seconds ?? 0, log.measurements.last?.seconds ?? 0)
-            report(.resumed(step: trainer.step))
-        } else if let measured = try trainer.measure() {
-            record(measured, seconds: 0, report)
-        }
+        isTimed = trainer.options.steps == 0
         let start = clock.now
         func seconds() -> Double { secondsBefore + (clock.now - start).inSeconds }
+        try begin(report)
+        if isTimed, settings.minutes == nil {
+            throw TuningError.invalidOption(name: "steps", value: "0", expected: "given, or minutes")
+        }
         let deadline = settings.minutes.map { secondsBefore + 60 * $0 }
-        let measuring = seconds() - secondsBefore
+        var schedule = deadline.flatMap {
+            isTimed ? TimedSchedule(deadline: $0, measureEvery: trainer.options.measureEvery) : nil
+        }
+        schedule?.measuring = seconds() - secondsBefore
         var window = Window(started: seconds())
-        let first = (step: trainer.step, seconds: seconds())
         while trainer.options.steps == 0 || trainer.step < trainer.options.steps {
             if settings.shouldStop() { return try end(.interrupted, seconds(), report) }
-            if let deadline, seconds() >= deadline { return try end(.outOfTime, seconds(), report) }
-            if trainer.options.steps == 0, trainer.step == Self.probeSteps {
-                guard let deadline else {
-                    throw TuningError.invalidOption(name: "steps", value: "0", expected: "given, or minutes")
-                }
-                let perStep = (seconds() - first.seconds) / Double(Self.probeSteps - first.step)
-                setSteps(left: deadline - seconds(), perStep: perStep, measuring: measuring)
-            }
-            let options = trainer.options
+            let before = seconds()
+            if let deadline, before >= deadline { return try end(.outOfTime, before, report) }
             do {
-                window.add(try trainer.advance(), weights: options.weights)
+                window.add(try trainer.advance(), weights: trainer.options.weights)
             } catch TuningError.diverged(let step, _, _) {
                 return .diverged(step: step)
             }
+            if schedule != nil {
+                schedule?.addStep(seconds: seconds() - before)
+                setSteps(schedule?.steps(done: trainer.step, at: seconds()) ?? trainer.step)
+            }
+            let options = trainer.options
             let isLast = trainer.step == options.steps
             if trainer.step % options.logEvery == 0 || isLast {
                 let entry = window.entry(seconds: seconds())
@@ -122,48 +123,68 @@ public final class TuningRun {
                     return .diverged(step: trainer.step)
                 }
             }
-            if trainer.step % options.measureEvery == 0, !isLast, let measured = try trainer.measure() {
-                record(measured, seconds: seconds(), report)
+            if trainer.step % options.measureEvery == 0, !isLast {
+                let before = seconds()
+                record(try trainer.measure(), seconds: before, report)
+                schedule?.measuring = seconds() - before
                 window.started = seconds()
             }
-            if trainer.step % options.checkpointEvery == 0, !isLast { try checkpoint() }
+            if trainer.step % options.checkpointEvery == 0, !isLast, let failure = try checkpoint() {
+                return failure
+            }
         }
         return try end(.finished, seconds(), report)
     }
 
-    /// Steps after which their number is set when only minutes were given; the rate is still rising then.
-    static let probeSteps = 10
-
-    private func setSteps(left: Double, perStep: Double, measuring: Double) {
-        // Each measurement takes time that `measureEvery` steps must pay for.
-        let cost = perStep + measuring / Double(trainer.options.measureEvery)
-        trainer.options.steps = trainer.step + max(1, Int(0.97 * (left - measuring) / cost))
+    /// Takes up the checkpoint, or measures where training starts.
+    private func begin(_ report: (Event) -> Void) throws {
+        guard settings.resumes, let url = settings.checkpoint else {
+            return record(try trainer.measure(), seconds: 0, report)
+        }
+        let state = try TuningCheckpoint.read(url, into: trainer, inputs: inputs)
+        isTimed = isTimed && state.timed == true
+        lastCheckpoint = state.step
+        let machine = log.machineMultiplyAddsPerSecond
+        log = state.log
+        log.machineMultiplyAddsPerSecond = machine
         log.options.steps = trainer.options.steps
+        secondsBefore = max(log.entries.last?.seconds ?? 0, log.measurements.last?.seconds ?? 0)
+        report(.resumed(step: trainer.step))
+    }
+
+    private func setSteps(_ steps: Int) {
+        trainer.options.steps = steps
+        log.options.steps = steps
     }
 
     private func end(_ ending: Ending, _ seconds: Double, _ report: (Event) -> Void) throws -> Ending {
-        if log.measurements.last?.step != trainer.step, let measured = try trainer.measure() {
-            record(measured, seconds: seconds, report)
-        }
-        try checkpoint()
-        return ending
+        if log.measurements.last?.step != trainer.step { record(try trainer.measure(), seconds: seconds, report) }
+        return try checkpoint() ?? ending
     }
 
     private func record(
-        _ measured: (losses: Losses, acceptance: Acceptance), seconds: Double, _ report: (Event) -> Void
+        _ measured: (losses: Losses, acceptance: Acceptance)?, seconds: Double, _ report: (Event) -> Void
     ) {
+        guard let measured else { return }
         let measurement = TuningLog.Measurement(
             step: trainer.step, seconds: seconds, losses: measured.losses, acceptance: measured.acceptance)
         log.measurements.append(measurement)
         report(.measured(measurement))
     }
 
-    private func checkpoint() throws {
-        guard let url = settings.checkpoint else { return }
-        try TuningCheckpoint.write(
-            TuningCheckpoint.State(
-                step: trainer.step, bestStep: trainer.bestStep, bestAcceptance: trainer.bestAcceptance,
-                inputs: inputs, positions: trainer.positions, log: log), trainer, to: url)
+    /// How the run ends when the checkpoint cannot be written: training on would be lost with the next mishap.
+    private func checkpoint() throws -> Ending? {
+        guard let url = settings.checkpoint else { return nil }
+        do {
+            try TuningCheckpoint.write(
+                TuningCheckpoint.State(
+                    step: trainer.step, bestStep: trainer.bestStep, bestAcceptance: trainer.bestAcceptance,
+                    inputs: inputs, positions: trainer.positions, timed: isTimed, log: log), trainer, to: url)
+        } catch let error as TensorFileError where error.kind == .resources {
+            return .checkpointNotWritten(reason: error.description, last: lastCheckpoint)
+        }
+        lastCheckpoint = trainer.step
+        return nil
     }
 
     /// The steps since the last entry of the log.

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Conversion
 import Foundation
+import Kernels
 import ModelGraph
+import Runtime
 import TensorFiles
 
 struct GraftCommand: ParsableCommand {
@@ -60,7 +62,11 @@ struct GraftCommand: ParsableCommand {
     @Option(help: "Element type of the graft's matrices: f32, f16, q8_0, … (default: as they are).")
     var type: String?
 
-    @Flag(help: "Accept weights made for another file of the same shape, such as another program's quantization.")
+    @Flag(
+        help: """
+            Accept weights made for another file of the same shape, such as another program's quantization, when a \
+            short run accepts their drafts.
+            """)
     var trustBase = false
 
     @Flag(help: "Print what would be written, and write nothing.")
@@ -97,7 +103,19 @@ struct GraftCommand: ParsableCommand {
         var adapters: Int
         var base: String
         var bytes: Int
+        /// What became of the drafts of a short run; absent for a new graft.
+        var trial: DraftCounts?
         var tensors: [GraftTypes.Fate]
+    }
+
+    /// A short run with the graft: refuses one of another base whose drafts are not accepted, and says when drafts
+    /// never are.
+    private func trial(_ opened: ModelGraph, _ graft: Graft) throws -> DraftCounts {
+        let runtime = try LanguageModel(opened, path: model, pool: WorkerPool(threads: common.threadCount))
+        let loaded = try GraftTrial.admit(graft, to: runtime, trusted: trustBase)
+        let counts = try GraftTrial.run(runtime, graft: loaded)
+        if let warning = counts.warning { Console.standardError("foretoken: \(warning)\n") }
+        return counts
     }
 
     func run() throws {
@@ -116,8 +134,11 @@ struct GraftCommand: ParsableCommand {
                     seed: seed), for: graph)
         }
         let digest = try opened.sourceDigest(threads: common.threadCount, progress: line.handler)
-        if graft.base != nil {
+        var trial: DraftCounts?
+        if dryRun, graft.base != nil {
             try graft.checkBase(digest: digest, configuration: graph.configuration, trusted: trustBase)
+        } else if weights != nil {
+            trial = try self.trial(opened, graft)
         }
         graft.base = GraftBase(digest: digest, configuration: graph.configuration)
         let (typed, fates) = try GraftTypes(matrices: type.flatMap(elementType)).apply(to: graft)
@@ -131,7 +152,7 @@ struct GraftCommand: ParsableCommand {
         }
         let report = Report(
             output: output, inline: inline, masks: typed.maskCount, rank: typed.rank, adapters: typed.adapters.count,
-            base: digest, bytes: fates.reduce(0) { $0 + $1.bytes }, tensors: fates)
+            base: digest, bytes: fates.reduce(0) { $0 + $1.bytes }, trial: trial, tensors: fates)
         if common.json { return try Console.json(report) }
         guard !common.quiet || dryRun else { return }
         if dryRun {

@@ -36,7 +36,10 @@ struct LogitsCommand: ParsableCommand {
         help: "A safetensors file with a mixed sequence: layout.kind, layout.token, layout.position, layout.block.")
     var layout: String?
 
-    @Flag(help: "With --layout: take a graft that was made for another file of the same shape.")
+    @Flag(
+        help:
+            "With --layout: take a graft that was made for another file of the same shape, when a short run accepts its drafts."
+    )
     var trustBase = false
 
     @Flag(help: "Replace the output when it exists.")
@@ -91,14 +94,9 @@ struct LogitsCommand: ParsableCommand {
         else {
             throw RuntimeError.options("--layout needs a graft: give --graft")
         }
-        // Weights alone name no base: that their shapes fit is all that can be checked.
-        let trusted = trustBase || graft.base == nil
-        let digest = trusted ? "" : try model.graph.sourceDigest(threads: common.threadCount)
-        try graft.checkBase(digest: digest, configuration: model.configuration, trusted: trusted)
-        let loaded = try LoadedGraft(
-            graft, configuration: model.configuration, precision: model.transformer.precision,
-            pool: model.transformer.pool)
         let sequence = try MixedSequence(file: layout)
+        let loaded = try GraftTrial.admit(
+            graft, to: model, trusted: trustBase, progress: ProgressLine(quiet: common.quiet || common.json).handler)
         let results = try sequence.evaluate(model.transformer, graft: loaded, cache: runtime.cache.precision)
         try results.write(to: output, configuration: model.configuration, overwrites: force)
         if common.json {

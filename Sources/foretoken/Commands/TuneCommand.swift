@@ -99,19 +99,27 @@ struct TuneCommand: ParsableCommand {
             Console.standardError(
                 "\(data.training.count) sequences, \(data.anchorCount) places for masks; \(run.log.parameters) "
                     + "parameters; \(run.trainer.positions) places a sequence within the memory given\n")
+            if data.heldOut.isEmpty {
+                Console.standardError("nothing is held out to measure on: the last parameters will be kept\n")
+            }
         }
         let ending = try run.run(view.show)
+        if case .checkpointNotWritten(let reason, _) = ending, !common.quiet {
+            Console.standardError("stopping: \(reason)\n")
+        }
         try files.write(run, type: training.type)
         if common.json { try Console.json(TuningReport(run, ending, files)) }
         switch ending {
         case .diverged(let step):
             throw TuningError.diverged(
                 step: step, loss: run.log.entries.last?.total ?? .nan, lastGood: run.trainer.bestStep)
+        case .checkpointNotWritten(let reason, let last):
+            throw TuningError.checkpointNotWritten(reason: reason, last: last)
         case .interrupted:
             if !common.quiet { Console.standardError("stopped; go on with --resume\n") }
             throw ExitCode(130)
-        case .finished, .outOfTime:
-            if case .finished = ending { files.removeCheckpoint() }
+        case .finished: files.removeCheckpoint()
+        case .outOfTime: break
         }
     }
 

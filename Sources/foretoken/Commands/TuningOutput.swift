@@ -14,7 +14,9 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: "Steps to train (default: 2000, or as many as --minutes allow).")
     var steps: Int?
 
-    @Option(help: "End after this many minutes, with the best so far.")
+    @Option(
+        help: "End after this many minutes, with the best so far; without --steps the rate decays to the end of them."
+    )
     var minutes: Double?
 
     @Option(help: "Masks: how many tokens a step may draft.")
@@ -38,7 +40,7 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: "Highest learning rate.")
     var rate = 2e-3
 
-    @Option(help: "Steps over which the rate rises.")
+    @Option(help: "Steps over which the rate rises, at most a tenth of all.")
     var warmup = 100
 
     @Option(help: "How the rate goes on after that: cosine or flat.")
@@ -50,8 +52,8 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: "Losses with their weights, as base=1,sampler=1,latent=1; one left out counts nothing.")
     var loss = "base,sampler,latent"
 
-    @Option(help: "Learn from the base model's N most likely tokens instead of the true one.")
-    var softTargets = 0
+    @Option(help: "Learn from the base model's N most likely tokens instead of the true one (0: the true one).")
+    var softTargets = 8
 
     @Option(help: "Windows set aside to measure acceptance on.")
     var heldOut = 16
@@ -59,7 +61,7 @@ struct TrainingArguments: ParsableArguments {
     @Option(help: "Steps from one measurement and checkpoint to the next.")
     var measureEvery = 250
 
-    @Option(help: "Fixes every draw: the same seed gives the same graft.")
+    @Option(help: "Fixes every draw: the same seed and number of steps give the same graft.")
     var seed: UInt64 = 0
 
     @Option(help: "Memory that the run may take.")
@@ -270,6 +272,7 @@ struct TuningReport: Encodable {
         case .outOfTime: self.ending = "outOfTime"
         case .interrupted: self.ending = "interrupted"
         case .diverged: self.ending = "diverged"
+        case .checkpointNotWritten: self.ending = "checkpointNotWritten"
         }
         steps = run.trainer.step
         bestStep = run.trainer.bestStep
