@@ -126,7 +126,10 @@ public final class TuningRun {
             if trainer.step % options.measureEvery == 0, !isLast {
                 let before = seconds()
                 record(try trainer.measure(), seconds: before, report)
-                schedule?.measuring = seconds() - before
+                if schedule != nil {
+                    schedule?.measuring = seconds() - before
+                    setSteps(schedule?.steps(done: trainer.step, at: seconds()) ?? trainer.step)
+                }
                 window.started = seconds()
             }
             if trainer.step % options.checkpointEvery == 0, !isLast, let failure = try checkpoint() {
