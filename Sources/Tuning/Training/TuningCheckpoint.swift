@@ -18,6 +18,8 @@ struct TuningCheckpoint {
         var positions: Int
         /// The number of steps is an estimate from the time given.
         var timed: Bool?
+        /// The first step's loss, by which divergence is told.
+        var startingLoss: Double?
         var log: TuningLog
     }
 

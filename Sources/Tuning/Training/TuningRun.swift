@@ -55,6 +55,8 @@ public final class TuningRun {
     /// The number of steps follows from the time given.
     private var isTimed = false
     private var lastCheckpoint: Int?
+    /// Of the first step, before anything was learned; a mean of twice as much is divergence.
+    private var startingLoss: Double?
 
     public init(
         model: ModelGraph, graft: Graft, text: TrainingText, options: TuningOptions, settings: Settings
@@ -104,7 +106,9 @@ public final class TuningRun {
             let before = seconds()
             if let deadline, before >= deadline { return try end(.outOfTime, before, report) }
             do {
-                window.add(try trainer.advance(), weights: trainer.options.weights)
+                let done = try trainer.advance()
+                startingLoss = startingLoss ?? done.losses.total(trainer.options.weights)
+                window.add(done, weights: trainer.options.weights)
             } catch TuningError.diverged(let step, _, _) {
                 return .diverged(step: step)
             }
@@ -119,9 +123,7 @@ public final class TuningRun {
                 log.entries.append(entry)
                 report(.step(entry, of: options.steps))
                 window = Window(started: seconds())
-                if let first = log.entries.first, entry.total > 2 * first.total {
-                    return .diverged(step: trainer.step)
-                }
+                if let startingLoss, entry.total > 2 * startingLoss { return .diverged(step: trainer.step) }
             }
             if trainer.step % options.measureEvery == 0, !isLast {
                 let before = seconds()
@@ -151,6 +153,7 @@ public final class TuningRun {
         log = state.log
         log.machineMultiplyAddsPerSecond = machine
         log.options.steps = trainer.options.steps
+        startingLoss = state.startingLoss
         secondsBefore = max(log.entries.last?.seconds ?? 0, log.measurements.last?.seconds ?? 0)
         report(.resumed(step: trainer.step))
     }
@@ -182,7 +185,8 @@ public final class TuningRun {
             try TuningCheckpoint.write(
                 TuningCheckpoint.State(
                     step: trainer.step, bestStep: trainer.bestStep, bestAcceptance: trainer.bestAcceptance,
-                    inputs: inputs, positions: trainer.positions, timed: isTimed, log: log), trainer, to: url)
+                    inputs: inputs, positions: trainer.positions, timed: isTimed, startingLoss: startingLoss,
+                    log: log), trainer, to: url)
         } catch let error as TensorFileError where error.kind == .resources {
             return .checkpointNotWritten(reason: error.description, last: lastCheckpoint)
         }

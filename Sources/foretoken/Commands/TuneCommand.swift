@@ -108,6 +108,9 @@ struct TuneCommand: ParsableCommand {
             Console.standardError("stopping: \(reason)\n")
         }
         try files.write(run, type: training.type)
+        if !common.quiet {
+            Console.standardError("\(output): the graft of step \(run.trainer.bestStep), the best so far\n")
+        }
         if common.json { try Console.json(TuningReport(run, ending, files)) }
         switch ending {
         case .diverged(let step):
