@@ -9,7 +9,7 @@ static const float steps_q6_k[] = {-33.6f, -33.0f, -32.5f, -32.0f, -31.5f, -31.0
 
 static void search_eight_blocks(ft_type type, const float *src, const float *importance, ft_block_fields *fields) {
     small_blocks s;
-    load_small(&s, src, importance);
+    load_small(&s, src, importance, preference_of(type, importance != 0));
     switch ((int)type) {
     case FT_Q4_0: search_small_symmetric(&s, -8, 7, steps_q4_0, COUNT_OF(steps_q4_0), fields); break;
     case FT_Q5_0: search_small_symmetric(&s, -16, 15, steps_q5_0, COUNT_OF(steps_q5_0), fields); break;
@@ -23,10 +23,8 @@ static void search_eight_blocks(ft_type type, const float *src, const float *imp
 
 static void search_super_block(ft_type type, const float *src, const float *importance, ft_block_fields *fields) {
     super_block s;
-    const element_preference preference = importance || type == FT_Q2_K ? COUNT_FOURTH_ROOT
-                                          : type == FT_Q3_K             ? COUNT_THREE_QUARTERS
-                                                                        : COUNT_ALIKE;
-    load_super(&s, type == FT_Q4_K || type == FT_Q5_K || type == FT_IQ4_XS ? 32 : 16, src, importance, preference);
+    load_super(&s, type == FT_Q4_K || type == FT_Q5_K || type == FT_IQ4_XS ? 32 : 16, src, importance,
+        preference_of(type, importance != 0));
     switch ((int)type) {
     case FT_Q2_K: {
         const affine_super k = {3, 15, {0.05f, 0.35f, 5, 3, 0.06f, 0.6f}, 1, 3};

@@ -14,15 +14,27 @@ LANE_FUNCTION lanes unit_of(lanes largest) {
     return (lanes)(exponent << 23);
 }
 
-// How much more an element counts for being large itself, by the mean square v of the block plus its own square. The
-// error of a matrix's output is not the sum of its columns' errors alone; measured on trained models, a mild preference
-// for large elements (a fourth root) lowers the divergence, though it raises the plain weighted error a little. Where
-// no importance tells columns apart, Q3_K gains from a strong one and Q2_K from a mild one, finer types from none.
-typedef enum { COUNT_ALIKE, COUNT_FOURTH_ROOT, COUNT_THREE_QUARTERS } element_preference;
+// How much more an element counts for being large itself: a power of the mean square of the block plus its own square.
+// The error of a matrix's output is not the sum of its columns' errors alone. Where no importance tells columns apart,
+// large elements stand for columns that matter, and preferring them lowers the divergence of trained models though it
+// raises the plain error a little: the more, the fewer levels there are. Importance says most of it better; beside it a
+// mild preference is left to the types whose every scale is rounded little or whose levels are few.
+typedef enum { COUNT_ALIKE, COUNT_FOURTH_ROOT, COUNT_SQUARE_ROOT, COUNT_THREE_QUARTERS } element_preference;
+
+LANE_FUNCTION element_preference preference_of(ft_type type, bool hasImportance) {
+    switch ((int)type) {
+    case FT_Q2_K: return hasImportance ? COUNT_FOURTH_ROOT : COUNT_THREE_QUARTERS;
+    case FT_Q3_K: case FT_Q4_K: return hasImportance ? COUNT_ALIKE : COUNT_THREE_QUARTERS;
+    case FT_Q6_K: return hasImportance ? COUNT_ALIKE : COUNT_SQUARE_ROOT;
+    case FT_Q4_0: case FT_Q5_0: case FT_IQ4_NL: case FT_IQ4_XS: return hasImportance ? COUNT_FOURTH_ROOT : COUNT_ALIKE;
+    }
+    return COUNT_ALIKE;
+}
 
 LANE_FUNCTION lanes preferred(element_preference preference, lanes v) {
     if (preference == COUNT_ALIKE) return 1;
     const lanes root = lanes_root(v);
+    if (preference == COUNT_SQUARE_ROOT) return root;
     return preference == COUNT_FOURTH_ROOT ? lanes_root(root) : root * lanes_root(root);
 }
 
@@ -32,7 +44,8 @@ typedef struct {
     lanes unit; // x times unit is the element
 } small_blocks;
 
-LANE_FUNCTION void load_small(small_blocks *s, const float *src, const float *importance) {
+LANE_FUNCTION void load_small(
+    small_blocks *s, const float *src, const float *importance, element_preference preference) {
     lanes_transpose(src, 32, 32, s->x);
     lanes largest = 0;
     for (int j = 0; j < 32; j++) largest = lanes_max(largest, lanes_abs(s->x[j]));
@@ -49,7 +62,7 @@ LANE_FUNCTION void load_small(small_blocks *s, const float *src, const float *im
         energy += s->x[j] * s->x[j];
     }
     for (int j = 0; j < 32; j++) {
-        if (importance) s->w[j] *= preferred(COUNT_FOURTH_ROOT, energy / 32 + s->x[j] * s->x[j]);
+        s->w[j] *= preferred(preference, energy / 32 + s->x[j] * s->x[j]);
         s->wx[j] = s->w[j] * s->x[j];
     }
 }

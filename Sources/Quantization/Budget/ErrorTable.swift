@@ -13,12 +13,24 @@ public struct ErrorTable: Sendable {
         public let relativeError: Double
         /// `relativeError` times how much the class of tensor matters to the model's output.
         public let cost: Double
+
+        package init(type: ElementType, byteCount: Int, relativeError: Double, cost: Double) {
+            self.type = type
+            self.byteCount = byteCount
+            self.relativeError = relativeError
+            self.cost = cost
+        }
     }
 
     public struct Row: Sendable {
         public let subject: QuantizationSubject
         /// From the smallest to the largest.
         public let choices: [Choice]
+
+        package init(subject: QuantizationSubject, choices: [Choice]) {
+            self.subject = subject
+            self.choices = choices
+        }
     }
 
     public let rows: [Row]
