@@ -1,5 +1,6 @@
 import Conversion
 import Foundation
+import Kernels
 import Quantization
 import TensorFiles
 import TestSupport
@@ -15,17 +16,20 @@ import Testing
         try ConversionTests.convert(ConversionTests.model, to: file, .uniform(.f32))
         var data = try Data(contentsOf: file)
         let tensor = try #require(try Checkpoint.open(file.path)[name])
-        let wanted = try tensor.floats(rows: 0..<1).flatMap {
-            withUnsafeBytes(of: $0.bitPattern.littleEndian, Array.init)
-        }
+        let wanted = try tensor.floats(rows: 0..<1).flatMap(Self.bytes)
         let start = try #require(data.firstRange(of: Data(wanted))?.lowerBound)
         for (row, column, value) in values {
             let at = start + 4 * (row * tensor.rowLength + column)
-            data.replaceSubrange(
-                at..<at + 4, with: withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init))
+            data.replaceSubrange(at..<at + 4, with: Self.bytes(value))
         }
         try data.write(to: file)
         return file.path
+    }
+
+    private static func bytes(_ value: Float) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.appendLittleEndian(value.bitPattern)
+        return bytes
     }
 
     private static func planned(

@@ -50,7 +50,8 @@ public struct ErrorTable: Sendable {
         tensor: @escaping @Sendable (QuantizationSubject) throws -> Tensor
     ) throws -> ErrorTable {
         let chosen = subjects.filter { $0.kind != .protected }
-        let sensitivity = Sensitivity(isTied: !subjects.contains { $0.kind == .output })
+        let sensitivity = Sensitivity(
+            isTied: !subjects.contains { $0.kind == .output }, measured: importance?.sensitivities ?? [:])
         let total = chosen.reduce(0) { $0 + $1.elementCount }
         // The largest first, so that threads end together.
         let order = chosen.indices.sorted { (chosen[$1].elementCount, $0) < (chosen[$0].elementCount, $1) }

@@ -17,6 +17,14 @@ extension ImportanceMatrix {
         if case .array(let names)? = file.metadata["imatrix.datasets"] { datasets = names.strings ?? [] }
         if case .uint32(let count)? = file.metadata["imatrix.chunk_count"] { chunkCount = Int(count) }
         if case .uint32(let size)? = file.metadata["imatrix.chunk_size"] { chunkSize = Int(size) }
+        for kind in QuantizationSubject.Class.allCases {
+            guard let value = file.metadata[Self.sensitivityKey(kind)] else { continue }
+            // IM-06
+            guard case .float32(let number) = value, number.isFinite, number > 0 else {
+                throw fail("\(Self.sensitivityKey(kind)) is no positive number")
+            }
+            sensitivities[kind] = Double(number)
+        }
         let tensors = Dictionary(file.tensors.map { ($0.name, $0) }) { first, _ in first }
         for tensor in file.tensors where tensor.name.hasSuffix(".in_sum2") {
             let name = String(tensor.name.dropLast(".in_sum2".count))
@@ -45,6 +53,9 @@ extension ImportanceMatrix {
         metadata["imatrix.datasets"] = .array(GGUFArray(datasets))
         metadata["imatrix.chunk_count"] = .uint32(UInt32(clamping: chunkCount))
         metadata["imatrix.chunk_size"] = .uint32(UInt32(clamping: chunkSize))
+        for (kind, value) in sensitivities.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            metadata[Self.sensitivityKey(kind)] = .float32(Float(value))
+        }
         var tensors: [Tensor] = []
         for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
             let experts = entry.counts.count
@@ -59,6 +70,10 @@ extension ImportanceMatrix {
         let writer = try CheckpointWriter(output, folder: folder, options: .init(overwrites: overwrites))
         for index in output.writingOrder { try writer.write(tensors[index]) }
         try writer.finish()
+    }
+
+    private static func sensitivityKey(_ kind: QuantizationSubject.Class) -> String {
+        "foretoken.sensitivity.\(kind.rawValue)"
     }
 
     private static func tensor(_ name: String, _ shape: [Int], _ values: [Float]) throws -> Tensor {

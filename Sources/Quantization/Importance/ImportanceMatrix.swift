@@ -27,6 +27,8 @@ public struct ImportanceMatrix: Sendable {
     public var datasets: [String]
     public var chunkCount: Int
     public var chunkSize: Int
+    /// Divergence in nats for a relative output error of 1, by class of matrix; empty where nobody measured it.
+    public var sensitivities: [QuantizationSubject.Class: Double] = [:]
     /// Where it was read from, for messages.
     public var path: String
 

@@ -17,6 +17,10 @@ public struct Calibration {
     /// Tokens of a window; each window starts with the beginning-of-text token where the model has one.
     public var windowSize = 512
     public var wantsMoments = false
+    /// How much each class of matrix matters is measured too, at the price of about two windows for each class.
+    public var wantsSensitivities = true
+    /// How often an unfinished run is saved.
+    package var saveInterval = Duration.seconds(30)
     /// What the text is called in the matrix.
     public var dataset: String
     /// An interrupted run is gone on with.
@@ -53,12 +57,19 @@ public struct Calibration {
             // The unembedding is not computed, but its input is the matrix's all the same.
             progress?(
                 Progress(stage: "calibrating", completed: (window + 1) * size, total: count * size, unit: .tokens))
-            if ContinuousClock.now - sinceSaved > .seconds(30) {
+            if ContinuousClock.now - sinceSaved > saveInterval {
                 try state.save(observer.inputs, windows: window + 1)
                 sinceSaved = .now
             }
         }
-        let result = matrix(observer.inputs, windows: count, size: size)
+        var result = matrix(observer.inputs, windows: count, size: size)
+        if wantsSensitivities {
+            let measurement = SensitivityMeasurement(model: model, architecture: architecture, importance: result)
+            let windows = (0..<min(count, 32)).map { window in
+                (begin.map { [$0] } ?? []) + tokens[window * step..<(window + 1) * step]
+            }
+            result.sensitivities = try measurement.run(windows, progress: progress)
+        }
         try result.write(to: path, overwrites: overwrites)
         if wantsMoments {
             try CalibrationState.writeMoments(
