@@ -18,13 +18,16 @@ LANE_FUNCTION lanes unit_of(lanes largest) {
 // The error of a matrix's output is not the sum of its columns' errors alone. Where no importance tells columns apart,
 // large elements stand for columns that matter, and preferring them lowers the divergence of trained models though it
 // raises the plain error a little: the more, the fewer levels there are. Importance says most of it better; beside it a
-// mild preference is left to the types whose every scale is rounded little or whose levels are few.
-typedef enum { COUNT_ALIKE, COUNT_FOURTH_ROOT, COUNT_SQUARE_ROOT, COUNT_THREE_QUARTERS } element_preference;
+// mild preference is left where it was measured to help.
+typedef enum {
+    COUNT_ALIKE, COUNT_FOURTH_ROOT, COUNT_SQUARE_ROOT, COUNT_FIVE_EIGHTHS, COUNT_THREE_QUARTERS,
+} element_preference;
 
 LANE_FUNCTION element_preference preference_of(ft_type type, bool hasImportance) {
     switch ((int)type) {
     case FT_Q2_K: return hasImportance ? COUNT_FOURTH_ROOT : COUNT_THREE_QUARTERS;
-    case FT_Q3_K: case FT_Q4_K: return hasImportance ? COUNT_ALIKE : COUNT_THREE_QUARTERS;
+    case FT_Q3_K: return hasImportance ? COUNT_ALIKE : COUNT_THREE_QUARTERS;
+    case FT_Q4_K: return hasImportance ? COUNT_ALIKE : COUNT_FIVE_EIGHTHS;
     case FT_Q6_K: return hasImportance ? COUNT_ALIKE : COUNT_SQUARE_ROOT;
     case FT_Q4_0: case FT_Q5_0: case FT_IQ4_NL: case FT_IQ4_XS: return hasImportance ? COUNT_FOURTH_ROOT : COUNT_ALIKE;
     }
@@ -35,7 +38,9 @@ LANE_FUNCTION lanes preferred(element_preference preference, lanes v) {
     if (preference == COUNT_ALIKE) return 1;
     const lanes root = lanes_root(v);
     if (preference == COUNT_SQUARE_ROOT) return root;
-    return preference == COUNT_FOURTH_ROOT ? lanes_root(root) : root * lanes_root(root);
+    const lanes fourth = lanes_root(root);
+    if (preference == COUNT_FOURTH_ROOT) return fourth;
+    return root * (preference == COUNT_THREE_QUARTERS ? fourth : lanes_root(fourth));
 }
 
 // Eight blocks in normal form.

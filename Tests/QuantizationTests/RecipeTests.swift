@@ -78,7 +78,7 @@ import Testing
             (Recipe.Rule(roles: ["queryKeyValue"], type: "q4_0"), "is about no tensor of this model"),
             (Recipe.Rule(layers: "7-", type: "q4_0"), "layers 7-) is about no tensor"),
             (Recipe.Rule(layers: "3-1", type: "q4_0"), "\"3-1\" is no list of layers"),
-            (Recipe.Rule(roles: ["value"], type: "q4_k_n"), "did you mean \"q4_k\""),
+            (Recipe.Rule(roles: ["value"], type: "q4_k_n"), "did you mean \"q4_k_m\" or \"q4_k_s\""),
             (Recipe.Rule(roles: ["value"], type: "iq2_xs"), "IQ2_XS can be read but not written"),
             (Recipe.Rule(roles: ["value"]), "neither a type nor a method"),
         ])
