@@ -15,20 +15,22 @@ LANE_FUNCTION lanes unit_of(lanes largest) {
 }
 
 // How much more an element counts for being large itself: a power of the mean square of the block plus its own square.
-// The error of a matrix's output is not the sum of its columns' errors alone. Against the full second moments of a
-// trained model's inputs, a fourth root beside importance leaves the least error of the output, whatever the type.
-// Where no importance tells columns apart, large elements stand for columns that matter, and a stronger preference
-// lowers the divergence of trained models though it raises the plain error a little: the more, the fewer levels.
+// The error of a matrix's output is not the sum of its columns' errors alone. Where no importance tells columns apart,
+// large elements stand for columns that matter, and preferring them lowers the divergence of trained models though it
+// raises the plain error a little: the more, the fewer levels there are. Importance says most of it better; beside it a
+// mild preference is left where it was measured to help.
 typedef enum {
     COUNT_ALIKE, COUNT_FOURTH_ROOT, COUNT_SQUARE_ROOT, COUNT_FIVE_EIGHTHS, COUNT_THREE_QUARTERS,
 } element_preference;
 
 LANE_FUNCTION element_preference preference_of(ft_type type, bool hasImportance) {
-    if (hasImportance) return COUNT_FOURTH_ROOT;
     switch ((int)type) {
-    case FT_Q2_K: case FT_Q3_K: return COUNT_THREE_QUARTERS;
-    case FT_Q4_K: return COUNT_FIVE_EIGHTHS;
-    case FT_Q6_K: return COUNT_SQUARE_ROOT;
+    case FT_Q2_K: return hasImportance ? COUNT_FOURTH_ROOT : COUNT_THREE_QUARTERS;
+    case FT_Q3_K: return hasImportance ? COUNT_ALIKE : COUNT_THREE_QUARTERS;
+    case FT_Q4_K: return hasImportance ? COUNT_ALIKE : COUNT_FIVE_EIGHTHS;
+    case FT_Q6_K: return hasImportance ? COUNT_ALIKE : COUNT_SQUARE_ROOT;
+    case FT_Q4_0: case FT_Q5_0: case FT_IQ4_NL: case FT_IQ4_XS:
+        return hasImportance ? COUNT_FOURTH_ROOT : COUNT_ALIKE;
     }
     return COUNT_ALIKE;
 }
