@@ -20,14 +20,15 @@ LANE_FUNCTION lanes unit_of(lanes largest) {
 // raises the plain error a little: the more, the fewer levels there are. Importance says most of it better; beside it a
 // mild preference is left where it was measured to help.
 typedef enum {
-    COUNT_ALIKE, COUNT_FOURTH_ROOT, COUNT_SQUARE_ROOT, COUNT_FIVE_EIGHTHS, COUNT_THREE_QUARTERS,
+    COUNT_ALIKE, COUNT_FOURTH_ROOT, COUNT_SQUARE_ROOT, COUNT_THREE_QUARTERS,
+    COUNT_GENTLY, // three quarters, with the mean square counted twice
 } element_preference;
 
 LANE_FUNCTION element_preference preference_of(ft_type type, bool hasImportance) {
     switch ((int)type) {
     case FT_Q2_K: return hasImportance ? COUNT_FOURTH_ROOT : COUNT_THREE_QUARTERS;
     case FT_Q3_K: return hasImportance ? COUNT_ALIKE : COUNT_THREE_QUARTERS;
-    case FT_Q4_K: return hasImportance ? COUNT_ALIKE : COUNT_FIVE_EIGHTHS;
+    case FT_Q4_K: return hasImportance ? COUNT_ALIKE : COUNT_GENTLY;
     case FT_Q6_K: return hasImportance ? COUNT_ALIKE : COUNT_SQUARE_ROOT;
     case FT_Q4_0: case FT_Q5_0: case FT_IQ4_NL: case FT_IQ4_XS:
         return hasImportance ? COUNT_FOURTH_ROOT : COUNT_ALIKE;
@@ -39,9 +40,7 @@ LANE_FUNCTION lanes preferred(element_preference preference, lanes v) {
     if (preference == COUNT_ALIKE) return 1;
     const lanes root = lanes_root(v);
     if (preference == COUNT_SQUARE_ROOT) return root;
-    const lanes fourth = lanes_root(root);
-    if (preference == COUNT_FOURTH_ROOT) return fourth;
-    return root * (preference == COUNT_THREE_QUARTERS ? fourth : lanes_root(fourth));
+    return preference == COUNT_FOURTH_ROOT ? lanes_root(root) : root * lanes_root(root);
 }
 
 // Eight blocks in normal form.

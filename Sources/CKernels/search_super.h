@@ -35,7 +35,7 @@ LANE_FUNCTION void load_super(
         s->x[j] *= inverse;
         squares += s->x[j] * s->x[j];
     }
-    const float energy = lanes_sum(squares) / 256;
+    const float energy = (preference == COUNT_GENTLY ? 2.0f : 1.0f) * lanes_sum(squares) / 256;
     for (int j = 0; j < 32; j++) {
         s->w[j] *= preferred(preference, energy + s->x[j] * s->x[j]);
         s->wx[j] = s->w[j] * s->x[j];
