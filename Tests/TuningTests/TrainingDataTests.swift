@@ -123,4 +123,14 @@ struct TrainingDataTests {
         #expect(written[0].firstAnchor == prompt.count - 1)
         #expect(written[1].tokens.count == 20 + greedy.count)
     }
+
+    /// A deadline that has passed leaves the batch that was begun: text enough to go on, and no more.
+    @Test func writingEndsAtTheDeadline() throws {
+        let graph = try ModelGraph.open(TestFiles.fixture("stories260K").path).canonical()
+        var writer = SelfText(limit: 2)
+        let prompts = (0..<70).map { [1, 10 + $0] }
+        #expect(try writer.write(prompts, batchedWith: graph, threads: 1).count == 70)
+        writer.deadline = .now
+        #expect(try writer.write(prompts, batchedWith: graph, threads: 1).count == 64)
+    }
 }

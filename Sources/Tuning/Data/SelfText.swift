@@ -13,6 +13,8 @@ public struct SelfText: Sendable {
     public var seed: UInt64
     /// Tokens that end a text.
     public var endTokens: Set<Int>
+    /// After this no prompt is begun any more; those not begun are left out.
+    public var deadline: ContinuousClock.Instant?
 
     public init(limit: Int, temperature: Double = 0, seed: UInt64 = 0, endTokens: Set<Int> = []) {
         self.limit = limit
@@ -20,6 +22,8 @@ public struct SelfText: Sendable {
         self.seed = seed
         self.endTokens = endTokens
     }
+
+    private var isLate: Bool { deadline.map { ContinuousClock.now >= $0 } ?? false }
 
     private func sampling(_ index: Int) -> SamplingOptions {
         SamplingOptions(temperature: temperature, seed: seed &+ UInt64(index))
@@ -39,6 +43,7 @@ public struct SelfText: Sendable {
         var written: [TrainingSequence] = []
         for (index, prompt) in prompts.enumerated() {
             guard !prompt.isEmpty, prompt.count < capacity else { continue }
+            guard written.isEmpty || !isLate else { break }
             let decoder = PlainDecoder(sequence, sampling: sampling(index))
             let result = try Generator(limit: limit, endTokens: endTokens).run(
                 decoder, prompt: prompt, capacity: capacity)
@@ -71,7 +76,7 @@ public struct SelfText: Sendable {
         DispatchQueue.concurrentPerform(iterations: max(1, threads)) { _ in
             let writer = BatchWriter(model: model, batch: Self.batch, capacity: capacity)
             while let batch = state.withLock({ state -> [Int]? in
-                guard state.failure == nil, state.next < batches.count else { return nil }
+                guard state.failure == nil, state.next < batches.count, state.next == 0 || !isLate else { return nil }
                 state.next += 1
                 return batches[state.next - 1]
             }) {
@@ -90,7 +95,9 @@ public struct SelfText: Sendable {
         }
         let (written, failure) = state.withLock { ($0.written, $0.failure) }
         if let failure { throw failure }
-        return order.sorted().map { Self.sequence(prompts[$0], (written[$0] ?? []).map(Int.init)) }
+        return order.sorted().compactMap { index in
+            written[index].map { Self.sequence(prompts[index], $0.map(Int.init)) }
+        }
     }
 
     private func write(_ prompts: [[Int]], at indices: [Int], _ writer: BatchWriter) throws -> [[Int32]] {

@@ -73,13 +73,16 @@ struct TuneCommand: ParsableCommand {
     }
 
     func run() throws {
+        let started = ContinuousClock.now
         let url = URL(fileURLWithPath: output)
         let files = TuningFiles(output: url)
         if !resume, !force { try files.refuseExisting() }
         let opened = try ModelGraph.open(model)
         let graph = try opened.canonical()
         let options = try training.options()
-        let sequences = try self.sequences(opened, graph, files)
+        // A quarter of the time given goes to writing text at most, the rest of it to training.
+        let sequences = try self.sequences(
+            opened, graph, files, until: training.minutes.map { started + .seconds(15 * $0) })
         let measuring = try measureOn.map { [tokens = TextEncoder(model: model)] in
             try TrainingData.read(URL(fileURLWithPath: $0), encode: tokens.encode)
         }
@@ -88,10 +91,12 @@ struct TuneCommand: ParsableCommand {
             measuring: measuring ?? [])
         let graft = try startingGraft(opened, graph)
         let flag = InterruptFlag()
+        let spent = started.duration(to: .now) / .seconds(60)
         let run = try TuningRun(
             model: graph, graft: graft, text: data, options: options,
             settings: .init(
-                threads: common.threadCount, minutes: training.minutes, checkpoint: files.checkpoint,
+                threads: common.threadCount, minutes: training.minutes.map { $0 - spent },
+                checkpoint: files.checkpoint,
                 resumes: resume, modelName: url.deletingPathExtension().lastPathComponent,
                 shouldStop: { flag.isRaised }))
         let view = TuningView(quiet: common.quiet)
@@ -150,9 +155,9 @@ struct TuneCommand: ParsableCommand {
             seed: training.seed)
     }
 
-    private func sequences(_ opened: ModelGraph, _ graph: ModelGraph, _ files: TuningFiles) throws
-        -> [TrainingSequence]
-    {
+    private func sequences(
+        _ opened: ModelGraph, _ graph: ModelGraph, _ files: TuningFiles, until deadline: ContinuousClock.Instant?
+    ) throws -> [TrainingSequence] {
         if resume, selfText, FileManager.default.fileExists(atPath: files.selfText.path) {
             return try TrainingData.read(files.selfText) { _, _ in [] }
         }
@@ -164,9 +169,10 @@ struct TuneCommand: ParsableCommand {
         guard selfText else { return documents }
         let starts = try self.prompts(documents, encoder.tokenizer())
         let special = try encoder.tokenizer().special
-        let writer = SelfText(
+        var writer = SelfText(
             limit: selfTokens, temperature: temperature, seed: training.seed,
             endTokens: special.endOfGeneration.union([special.eos, special.eot, special.eom].compactMap { $0 }))
+        writer.deadline = deadline
         let progress = ProgressLine(quiet: common.quiet).handler
         let floatBytes = graph.tensors.values.reduce(0) { $0 + 4 * $1.elementCount }
         let written =
