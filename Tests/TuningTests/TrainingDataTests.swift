@@ -126,7 +126,7 @@ struct TrainingDataTests {
 
     /// A deadline that has passed leaves the batch that was begun: text enough to go on, and no more.
     @Test func writingEndsAtTheDeadline() throws {
-        let graph = try ModelGraph.open(TestFiles.fixture("stories260K").path).canonical()
+        let graph = try ModelGraph.open(TestFiles.fixtures.appendingPathComponent("stories260K").path).canonical()
         var writer = SelfText(limit: 2)
         let prompts = (0..<70).map { [1, 10 + $0] }
         #expect(try writer.write(prompts, batchedWith: graph, threads: 1).count == 70)
