@@ -84,7 +84,8 @@ package struct AdaptivePlanner {
         sincePlain = plan.rowCount == 1 ? 0 : sincePlain + 1
         credit = min(credit + Self.probingShare * seconds, max(credit, 4 * probeCost))
         countdown -= 1
-        guard countdown <= 0 || abs(presentPrice / price - 1) > 0.03 else { return }
+        // A plain step says nothing about what others cost against it.
+        guard countdown <= 0 || (plan.rowCount > 1 && abs(presentPrice / price - 1) > 0.03) else { return }
         // Plans that stay the same are looked at less and less often.
         pause = policy.improve(acceptance: averages, costs: costs) ? 4 : min(64, pause * 2)
         countdown = pause

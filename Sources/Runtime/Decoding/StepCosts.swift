@@ -45,6 +45,8 @@ public struct StepCosts: Hashable, Sendable, Codable {
     /// The same for steps of 1, 2, up to 4, up to 8 … rows against plain ones, and how often each was seen.
     private var shape = [Double](repeating: 1, count: 7)
     private var seen = [Double](repeating: 0, count: 7)
+    /// Steps observed.
+    private var steps = 0
 
     private enum CodingKeys: CodingKey { case layers, gated, verification, drafting }
 
@@ -66,14 +68,17 @@ public struct StepCosts: Hashable, Sendable, Codable {
     /// 0 for one row, 1 for two, 2 up to four, 3 up to eight …
     private static func rowClass(_ rows: Int) -> Int { min(6, Int.bitWidth - (rows - 1).leadingZeroBitCount) }
 
-    /// How much of a correction that no step confirms is left after the next step.
-    private static let memory = 0.999
+    /// How much of a correction that no step confirms is left after that many steps.
+    private static let memory = (left: 0.97, steps: 32)
 
     /// Takes in that a step of so many rows, foreseen to take `predicted` seconds, took `actual`. A pause of the whole
     /// machine says nothing about rows, so what is far off counts as less.
     mutating func observe(rows: Int, predicted: Double, actual: Double) {
         guard predicted > 0, actual > 0 else { return }
-        for index in 1..<shape.count { shape[index] = pow(shape[index], Self.memory) }
+        steps += 1
+        if steps % Self.memory.steps == 0 {
+            for index in 1..<shape.count { shape[index] = pow(shape[index], Self.memory.left) }
+        }
         let index = Self.rowClass(rows)
         let surprise = min(max(log(actual / predicted), -1.5), 1.5)
         // The first steps of a kind say most about it.
