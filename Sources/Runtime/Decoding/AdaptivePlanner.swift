@@ -19,7 +19,7 @@ package struct AdaptivePlanner {
     private var sincePlain = 0
 
     /// Share of the time that probing may take.
-    private static let probingShare = 0.01
+    private static let probingShare = 0.005
     /// Steps after which a plain one is due: what all others are measured against.
     private static let longestWithoutPlain = 256
 

@@ -74,14 +74,8 @@ package final class MultiTokenEngine<Model: DecodingModel> {
         let plan = nextPlan(limit: limit)
         let planned = clock()
         lastPlan = plan
-        let fed = drafts.prefix(plan.speculated)
-        let layout = StepLayout(plan: plan, tokens: [verified] + fed.map(\.token))
-        try model.forward(layout.rows)
-        let tokens = try verify(fed: fed.map(\.token), rows: plan.ordinaryCount)
+        let (tokens, next) = plan.rowCount == 1 ? try plainPass() : try pass(plan)
         let accepted = tokens.count - 1
-
-        let next = try nextDrafts(tokens: tokens, block: layout.block(after: accepted))
-        try model.keep(rows: 0..<tokens.count)
         let proposed = drafts
         record(tokens: tokens, plan: plan)
         drafts = next
@@ -101,6 +95,29 @@ package final class MultiTokenEngine<Model: DecodingModel> {
         planner?.finish(plan, accepted: accepted, seconds: finished - planned)
         plannerSeconds += planned - started + (clock() - finished)
         return tokens
+    }
+
+    /// Passes the plan's rows and keeps those that are right; gives them, and proposals for what follows.
+    private func pass(_ plan: StepPlan) throws -> (tokens: [Int], drafts: [Draft]) {
+        let fed = drafts.prefix(plan.speculated)
+        let layout = StepLayout(plan: plan, tokens: [verified] + fed.map(\.token))
+        try model.forward(layout.rows)
+        let tokens = try verify(fed: fed.map(\.token), rows: plan.ordinaryCount)
+        let next = try nextDrafts(tokens: tokens, block: layout.block(after: tokens.count - 1))
+        try model.keep(rows: 0..<tokens.count)
+        return (tokens, next)
+    }
+
+    /// The same for the verified token alone, without the work that only drafts need: where nothing pays, decoding
+    /// must cost what plain decoding does.
+    private func plainPass() throws -> (tokens: [Int], drafts: [Draft]) {
+        try model.forward([Row(.token(verified), after: nil)])
+        try model.readLogits(rows: 0..<1)
+        let token = try model.choose(row: 0, with: &chooser, history: history)
+        history.append(token)
+        let next = drafts.isEmpty && lookupLimit == 0 ? [] : try nextDrafts(tokens: [token], block: 0..<0)
+        try model.keep(rows: 0..<1)
+        return ([token], next)
     }
 
     private func nextPlan(limit: Int) -> StepPlan {
