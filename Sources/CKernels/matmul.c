@@ -34,6 +34,9 @@ enum { ROW_BLOCK = 128 };
 // Small matrices are cut finer, so that threads end together; an item costs a twentieth of a microsecond.
 enum { MOST_ITEM_BYTES = 48 << 10, LEAST_ITEM_BYTES = 4 << 10, ITEMS_PER_THREAD = 4 };
 
+// Bytes of weights times rows that the caller multiplies sooner than another thread has heard of them.
+enum { ALONE_BYTES = 64 << 10 };
+
 // Plain rows are taken as many at a time.
 enum { ROW_LANES = 8 };
 
@@ -150,6 +153,13 @@ void ft_product_run(ft_isa isa, ft_pool *pool, const ft_product *products, size_
     size_t bytes = 0, items = 0, threads = ft_pool_threads(pool);
     for (size_t i = 0; i < count; i++)
         bytes += panel_count(&products[i].weights) * panels_of(isa, &products[i].weights).panel_bytes;
+    if (count > 0 && bytes * products->x->rows <= ALONE_BYTES) {
+        for (size_t i = 0; i < count; i++) {
+            panels p = panels_of(isa, &products[i].weights);
+            product_panels(&p, &products[i], 0, panel_count(p.w));
+        }
+        return;
+    }
     bytes /= ITEMS_PER_THREAD * threads;
     j.item_bytes = bytes < LEAST_ITEM_BYTES ? LEAST_ITEM_BYTES : ft_min_size(bytes, MOST_ITEM_BYTES);
     for (size_t i = 0; i < count; i++)
