@@ -80,8 +80,16 @@ import Glibc
     }
 
     /// Claims the file for this process; false when another one holds it, or when it was removed meanwhile.
+    ///
+    /// A child that this process is starting holds a copy of every lock until it runs its own program, so a lock
+    /// given back a moment ago may need another moment.
     func lock() -> Bool {
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
+        var attempts = 100
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            attempts -= 1
+            guard attempts > 0, errno == EWOULDBLOCK || errno == EINTR else { return false }
+            usleep(10_000)
+        }
         var (mine, named) = (stat(), stat())
         return unsafe fstat(descriptor, &mine) == 0 && stat(path, &named) == 0 && mine.st_ino == named.st_ino
             && mine.st_dev == named.st_dev
