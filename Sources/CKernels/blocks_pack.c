@@ -5,7 +5,9 @@
 // Bytes of the blocks that we write, and their fields. Layouts: formats/ggml-blocks.md.
 
 static void put_nibbles(const uint8_t *codes, uint8_t *bytes) {
-    for (int j = 0; j < 16; j++) bytes[j] = (uint8_t)((codes[j] & 15) | codes[j + 16] << 4);
+    uint8_t packed[16]; // apart from the codes, so that all are packed at once
+    for (int j = 0; j < 16; j++) packed[j] = (uint8_t)((codes[j] & 15) | codes[j + 16] << 4);
+    memcpy(bytes, packed, sizeof packed);
 }
 
 static void get_nibbles(const uint8_t *bytes, uint8_t *codes) {
@@ -66,10 +68,13 @@ bool ft_pack_block(ft_type type, const ft_block_fields *f, uint8_t *block) {
         put_nibbles(f->codes, at + 4);
         return true;
     }
-    case FT_Q8_0:
+    case FT_Q8_0: {
         ft_store_half(block, f->d);
-        for (int j = 0; j < 32; j++) block[2 + j] = (uint8_t)(f->codes[j] - 128);
+        uint8_t packed[32];
+        for (int j = 0; j < 32; j++) packed[j] = (uint8_t)(f->codes[j] ^ 128);
+        memcpy(block + 2, packed, sizeof packed);
         return true;
+    }
     case FT_MXFP4:
         block[0] = (uint8_t)f->d;
         put_nibbles(f->codes, block + 1);

@@ -40,8 +40,31 @@ LANE_FUNCTION float half_rounded(float v) {
 }
 
 LANE_FUNCTION lanes lanes_half(lanes a) {
-    for (int i = 0; i < LANES; i++) a[i] = half_rounded(a[i]);
-    return a;
+    const lanes magnitude = lanes_abs(a);
+    const lane_ints bits = (lane_ints)magnitude, sign = (lane_ints)a & (int32_t)0x80000000;
+    const lanes normal = (lanes)((bits + 0xFFF + (bits >> 13 & 1)) & ~0x1FFF);
+    const lanes subnormal = (magnitude + 0.75f) - 0.75f; // sums of that size are multiples of 2^-24
+    const lanes nearest = lanes_min(magnitude < 0x1p-14f ? subnormal : normal, 65504.0f);
+    return (lanes)((lane_ints)nearest | sign);
+}
+
+// Eight vectors as the rows of a square, turned into its columns.
+LANE_FUNCTION void lanes_turn(const lanes *r, lanes *out) {
+    lanes t[8], u[8];
+    for (int i = 0; i < 4; i++) {
+        t[2 * i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        t[2 * i + 1] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    for (int h = 0; h < 2; h++) {
+        for (int k = 0; k < 2; k++) {
+            u[4 * h + 2 * k] = __builtin_shufflevector(t[4 * h + k], t[4 * h + 2 + k], 0, 1, 8, 9, 4, 5, 12, 13);
+            u[4 * h + 2 * k + 1] = __builtin_shufflevector(t[4 * h + k], t[4 * h + 2 + k], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    }
+    for (int k = 0; k < 4; k++) {
+        out[k] = __builtin_shufflevector(u[k], u[4 + k], 0, 1, 2, 3, 8, 9, 10, 11);
+        out[4 + k] = __builtin_shufflevector(u[k], u[4 + k], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
 }
 
 // Eight runs of `count` floats, `stride` apart, so that element j of run i becomes lane i of out[j]. count is a
@@ -50,23 +73,18 @@ LANE_FUNCTION void lanes_transpose(const float *src, size_t stride, int count, l
     for (int j = 0; j < count; j += 8) {
         lanes r[8];
         for (int i = 0; i < 8; i++) memcpy(&r[i], src + (size_t)i * stride + j, sizeof(lanes));
-        lanes t[8], u[8];
-        for (int i = 0; i < 4; i++) {
-            t[2 * i] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-            t[2 * i + 1] = __builtin_shufflevector(r[2 * i], r[2 * i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-        }
-        for (int h = 0; h < 2; h++) {
-            for (int k = 0; k < 2; k++) {
-                u[4 * h + 2 * k] = __builtin_shufflevector(t[4 * h + k], t[4 * h + 2 + k], 0, 1, 8, 9, 4, 5, 12, 13);
-                u[4 * h + 2 * k + 1] =
-                    __builtin_shufflevector(t[4 * h + k], t[4 * h + 2 + k], 2, 3, 10, 11, 6, 7, 14, 15);
-            }
-        }
-        for (int k = 0; k < 4; k++) {
-            out[j + k] = __builtin_shufflevector(u[k], u[4 + k], 0, 1, 2, 3, 8, 9, 10, 11);
-            out[j + 4 + k] = __builtin_shufflevector(u[k], u[4 + k], 4, 5, 6, 7, 12, 13, 14, 15);
-        }
+        lanes_turn(r, out + j);
     }
+}
+
+// The way back for 32 codes of a byte each: those of lane i become the 32 bytes of out[i].
+LANE_FUNCTION void lanes_bytes(const lane_ints *codes, lanes *out) {
+    lanes words[8];
+    for (int j = 0; j < 8; j++) {
+        const lane_ints *c = codes + 4 * j;
+        words[j] = (lanes)(c[0] | c[1] << 8 | c[2] << 16 | c[3] << 24);
+    }
+    lanes_turn(words, out);
 }
 
 #endif

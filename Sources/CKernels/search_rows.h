@@ -1,19 +1,27 @@
+#include "search_pairs.h"
 #include "search_super.h"
 
 // Encodes rows by search; the file that includes this names the function and chooses the instruction set.
 
-static const float steps_q3_k[] = {-5.2f, -4.8f, -4.5f, -4.2f, -3.9f, -3.6f, -3.3f, -3.0f, -2.7f, -2.4f,
-                                   4.2f,  3.8f,  3.5f,  3.2f,  2.9f,  2.6f,  2.3f};
-static const float steps_q6_k[] = {-33.6f, -33.0f, -32.5f, -32.0f, -31.5f, -31.0f, -30.5f, -30.0f, -29.3f,
-                                   -28.5f, 32.5f,  31.9f,  31.4f,  30.9f,  30.4f,  29.8f,  29.0f};
+static const float steps_q3_k[] = {-5.2f, -4.8f, -4.5f, -4.2f, -3.9f, -3.6f, -3.3f, -3.0f, -2.7f,
+                                   -2.4f, 4.2f,  3.8f,  3.5f,  3.2f,  2.9f,  2.6f,  2.3f,  2.0f};
+static const float steps_q6_k[] = {-33.0f, -31.9f, -30.8f, -29.5f, -28.0f, -26.5f, 31.6f, 30.2f, 28.6f, 26.9f};
 
 static void search_eight_blocks(ft_type type, const float *src, const float *importance, ft_block_fields *fields) {
+    const element_preference preference = preference_of(type, importance != 0);
+    if (!importance && preference == COUNT_ALIKE) {
+        switch ((int)type) {
+        case FT_Q4_0: search_pairs(&codes_q4_0, src, fields); return;
+        case FT_Q5_0: search_pairs(&codes_q5_0, src, fields); return;
+        case FT_Q8_0: search_pairs(&codes_q8_0, src, fields); return;
+        }
+    }
     small_blocks s;
-    load_small(&s, src, importance, preference_of(type, importance != 0));
+    load_small(&s, src, importance, preference);
     switch ((int)type) {
-    case FT_Q4_0: search_small_symmetric(&s, -8, 7, steps_q4_0, COUNT_OF(steps_q4_0), fields); break;
-    case FT_Q5_0: search_small_symmetric(&s, -16, 15, steps_q5_0, COUNT_OF(steps_q5_0), fields); break;
-    case FT_Q8_0: search_small_symmetric(&s, -128, 127, steps_q8_0, COUNT_OF(steps_q8_0), fields); break;
+    case FT_Q4_0: search_small_symmetric(&s, &codes_q4_0, fields); break;
+    case FT_Q5_0: search_small_symmetric(&s, &codes_q5_0, fields); break;
+    case FT_Q8_0: search_small_symmetric(&s, &codes_q8_0, fields); break;
     case FT_Q4_1: search_small_affine(&s, 15, fields); break;
     case FT_Q5_1: search_small_affine(&s, 31, fields); break;
     case FT_IQ4_NL: search_small_levels(&s, fields); break;
@@ -42,12 +50,12 @@ static void search_super_block(ft_type type, const float *src, const float *impo
         break;
     }
     case FT_Q3_K: {
-        const symmetric_super k = {0, -4, 3, -32, 31, steps_q3_k, COUNT_OF(steps_q3_k), 1, 4};
+        const symmetric_super k = {0, {-4, 3, steps_q3_k, COUNT_OF(steps_q3_k), 0.15f}, -32, 31, 1, 4};
         search_super_symmetric(&k, &s, fields);
         break;
     }
     case FT_Q6_K: {
-        const symmetric_super k = {0, -32, 31, -128, 127, steps_q6_k, COUNT_OF(steps_q6_k), 1, 2};
+        const symmetric_super k = {0, {-32, 31, steps_q6_k, COUNT_OF(steps_q6_k), 0.35f}, -128, 127, 1, 1};
         search_super_symmetric(&k, &s, fields);
         break;
     }
@@ -55,7 +63,7 @@ static void search_super_block(ft_type type, const float *src, const float *impo
         float levels[16];
         for (int i = 0; i < 16; i++) levels[i] = ft_iq4_levels[i];
         const level_table t = level_table_of(levels);
-        const symmetric_super k = {&t, 0, 0, -32, 31, steps_levels, COUNT_OF(steps_levels), 1, 2};
+        const symmetric_super k = {&t, {0, 0, steps_levels, COUNT_OF(steps_levels), 0}, -32, 31, 1, 2};
         search_super_symmetric(&k, &s, fields);
         break;
     }

@@ -42,12 +42,26 @@ LANE_FUNCTION void try_symmetric(const lane_blocks *b, lanes low, lanes high, la
     *bestGain = better ? gain : *bestGain;
 }
 
-// Uniform codes low…high around zero. Each step c tries the scale peak / c.
-LANE_FUNCTION lanes search_symmetric(
-    const lane_blocks *b, float low, float high, const float *steps, int stepCount) {
+// Uniform codes low…high around zero. Each step c tries the scale peak / c; then the two steps `reach` beside the best
+// one are tried.
+typedef struct {
+    float low, high; // low is minus a power of two
+    const float *steps;
+    int stepCount; // even
+    float reach;
+} symmetric_codes;
+
+LANE_FUNCTION lanes search_symmetric(const lane_blocks *b, const symmetric_codes *c) {
     const lanes inverse = lanes_inverse(lane_peak(b));
-    lanes best = 0, bestGain = 0;
-    for (int k = 0; k < stepCount; k++) try_symmetric(b, low, high, steps[k] * inverse, &best, &bestGain);
+    lanes best = 0, gain = 0, step = 0;
+    for (int k = 0; k < c->stepCount; k++) {
+        const lanes before = gain;
+        try_symmetric(b, c->low, c->high, c->steps[k] * inverse, &best, &gain);
+        step = gain > before ? (lanes)c->steps[k] : step;
+    }
+    for (int side = -1; side <= 1; side += 2) {
+        try_symmetric(b, c->low, c->high, (step + (float)side * c->reach) * inverse, &best, &gain);
+    }
     return best;
 }
 

@@ -75,29 +75,31 @@ LANE_FUNCTION void load_small(
 // A scale in units, rounded to what a half can hold.
 LANE_FUNCTION lanes half_in_units(lanes scale, lanes unit) { return lanes_half(scale * unit) / unit; }
 
-// Trial scales of the symmetric types, by how many steps the largest element is from zero.
-static const float steps_q4_0[] = {-9.5f, -9.1f, -8.7f, -8.3f, -7.9f, -7.5f, -7.1f, -6.7f, -6.2f, -5.7f,
-                                   -5.2f, 8.2f,  7.8f,  7.4f,  7.0f,  6.5f,  6.0f,  5.4f};
-static const float steps_q5_0[] = {-18.0f, -17.4f, -16.9f, -16.4f, -15.9f, -15.4f, -14.9f, -14.4f, -13.8f,
-                                   -13.2f, -12.4f, 16.2f,  15.6f,  15.1f,  14.6f,  14.0f,  13.2f};
-static const float steps_q8_0[] = {-129.0f, -128.5f, -128.0f, -127.5f, -127.0f, -126.0f, -125.0f, -123.0f,
-                                   128.0f,  127.5f,  127.0f,  126.5f,  126.0f,  125.0f};
+#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
+
+static const float steps_q4_0[] = {-9.2f, -8.6f, -8.0f, -7.4f, -6.8f, -6.0f, 8.0f, 7.4f, 6.8f, 6.0f};
+static const float steps_q5_0[] = {-17.4f, -16.7f, -16.0f, -15.3f, -14.5f, -13.5f, 16.2f, 15.5f, 14.8f, 14.0f};
+static const float steps_q8_0[] = {-129.0f, -128.0f, -126.5f, -125.0f, -123.0f, -120.5f,
+                                   -118.0f, 127.5f,  126.0f,  124.3f,  122.0f,  119.5f};
+static const symmetric_codes codes_q4_0 = {-8, 7, steps_q4_0, COUNT_OF(steps_q4_0), 0.25f};
+static const symmetric_codes codes_q5_0 = {-16, 15, steps_q5_0, COUNT_OF(steps_q5_0), 0.35f};
+static const symmetric_codes codes_q8_0 = {-128, 127, steps_q8_0, COUNT_OF(steps_q8_0), 0.4f};
+
+// Trial scales of IQ4's levels, given in the same way.
 static const float steps_levels[] = {-148.0f, -141.0f, -134.0f, -128.0f, -122.0f, -116.0f, -110.0f, -103.0f, -96.0f,
                                      -88.0f,  134.0f,  127.0f,  121.0f,  115.0f,  110.0f,  105.0f,  98.0f,  90.0f};
 static const affine_search plan_small_affine = {0.03f, 0.3f, 7, 4, 0.035f, 0.7f};
 
-#define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
-
-static inline void store_lane_codes(const lane_ints *codes, ft_block_fields *fields) {
-    for (int i = 0; i < LANES; i++) {
-        for (int j = 0; j < 32; j++) fields[i].codes[j] = (uint8_t)codes[j][i];
-    }
+LANE_FUNCTION void store_lane_codes(const lane_ints *codes, ft_block_fields *fields) {
+    lanes bytes[LANES];
+    lanes_bytes(codes, bytes);
+    for (int i = 0; i < LANES; i++) memcpy(fields[i].codes, &bytes[i], 32);
 }
 
-LANE_FUNCTION void search_small_symmetric(
-    const small_blocks *s, float low, float high, const float *steps, int stepCount, ft_block_fields *fields) {
+LANE_FUNCTION void search_small_symmetric(const small_blocks *s, const symmetric_codes *c, ft_block_fields *fields) {
     const lane_blocks b = {s->x, s->w, s->wx, 32};
-    lanes scale = half_in_units(search_symmetric(&b, low, high, steps, stepCount), s->unit), best = scale;
+    const float low = c->low, high = c->high;
+    lanes scale = half_in_units(search_symmetric(&b, c), s->unit), best = scale;
     lanes error, bestError;
     scale = refit_symmetric(&b, low, high, scale, &bestError);
     for (int r = 0; r < 2; r++) {

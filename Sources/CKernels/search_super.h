@@ -49,28 +49,28 @@ LANE_FUNCTION lane_blocks group_of(const super_block *s, int g) {
 
 LANE_FUNCTION float super_half(const super_block *s, float v) { return half_rounded(v * s->unit) / s->unit; }
 
-static inline void store_super_codes(const super_block *s, const lane_ints *codes, ft_block_fields *fields) {
+LANE_FUNCTION void store_super_codes(const super_block *s, const lane_ints *codes, ft_block_fields *fields) {
+    lanes bytes[LANES];
+    lanes_bytes(codes, bytes);
+    const size_t count = (size_t)s->count;
     for (int g = 0; g < s->groups; g++) {
         for (int i = 0; i < LANES; i++) {
-            uint8_t *out = fields->codes + (LANES * g + i) * s->count;
-            for (int j = 0; j < s->count; j++) out[j] = (uint8_t)codes[s->count * g + j][i];
+            memcpy(fields->codes + (size_t)(LANES * g + i) * count, (uint8_t *)&bytes[i] + count * (size_t)g, count);
         }
     }
 }
 
 // What distinguishes Q3_K, Q6_K and IQ4_XS.
 typedef struct {
-    const level_table *levels; // or NULL: uniform codes low…high
-    float low, high;
+    const level_table *levels; // or NULL: uniform codes
+    symmetric_codes codes;
     float leastScale, mostScale; // of the integers
-    const float *steps;
-    int stepCount;
     int reach;    // integers tried on each side of the nearest
     int restarts; // first values of d: the largest scale at leastScale, leastScale + 1, …, and at mostScale, …
 } symmetric_super;
 
 LANE_FUNCTION lanes refit_either(const symmetric_super *k, const lane_blocks *b, lanes scale, lanes *error) {
-    return k->levels ? refit_levels(b, k->levels, scale, error) : refit_symmetric(b, k->low, k->high, scale, error);
+    return k->levels ? refit_levels(b, k->levels, scale, error) : refit_symmetric(b, k->codes.low, k->codes.high, scale, error);
 }
 
 // Codes of one sub-block group for given scales; returns the levels' sums for the fit of d.
@@ -80,7 +80,7 @@ LANE_FUNCTION void fit_sums(
     for (int j = 0; j < b->count; j++) {
         lanes q;
         if (k->levels) nearest_level(k->levels, b->x[j] * id, &q);
-        else q = lanes_round(lanes_clamp(b->x[j] * id, k->low, k->high));
+        else q = lanes_round(lanes_clamp(b->x[j] * id, k->codes.low, k->codes.high));
         const lanes a = integer * q;
         *xa += b->wx[j] * a;
         *aa += b->w[j] * a * a;
@@ -92,8 +92,8 @@ LANE_FUNCTION void search_super_symmetric(const symmetric_super *k, const super_
     float peak = 0;
     for (int g = 0; g < s->groups; g++) {
         const lane_blocks b = group_of(s, g);
-        scale[g] = k->levels ? search_levels(&b, k->levels, k->steps, k->stepCount)
-                             : search_symmetric(&b, k->low, k->high, k->steps, k->stepCount);
+        scale[g] = k->levels ? search_levels(&b, k->levels, k->codes.steps, k->codes.stepCount)
+                             : search_symmetric(&b, &k->codes);
         for (int i = 0; i < LANES; i++) {
             if (__builtin_fabsf(scale[g][i]) > __builtin_fabsf(peak)) peak = scale[g][i];
         }
@@ -138,7 +138,8 @@ LANE_FUNCTION void search_super_symmetric(const symmetric_super *k, const super_
             lanes level;
             codes[s->count * g + j] =
                 k->levels ? nearest_level(k->levels, v, &level)
-                          : __builtin_convertvector(lanes_round(lanes_clamp(v, k->low, k->high)) - k->low, lane_ints);
+                          : __builtin_convertvector(
+                              lanes_round(lanes_clamp(v, k->codes.low, k->codes.high)) - k->codes.low, lane_ints);
         }
         for (int i = 0; i < LANES; i++) fields->scales[LANES * g + i] = (int8_t)bestInteger[g][i];
     }
