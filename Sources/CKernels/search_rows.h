@@ -8,8 +8,7 @@ static const float steps_q3_k[] = {-5.2f, -4.8f, -4.5f, -4.2f, -3.9f, -3.6f, -3.
 static const float steps_q6_k[] = {-33.0f, -31.9f, -30.8f, -29.5f, -28.0f, -26.5f, 31.6f, 30.2f, 28.6f, 26.9f};
 
 static void search_eight_blocks(ft_type type, const float *src, const float *importance, ft_block_fields *fields) {
-    const element_preference preference = preference_of(type, importance != 0);
-    if (!importance && preference == COUNT_ALIKE) {
+    if (!importance) {
         switch ((int)type) {
         case FT_Q4_0: search_pairs(&codes_q4_0, src, fields); return;
         case FT_Q5_0: search_pairs(&codes_q5_0, src, fields); return;
@@ -17,7 +16,7 @@ static void search_eight_blocks(ft_type type, const float *src, const float *imp
         }
     }
     small_blocks s;
-    load_small(&s, src, importance, preference);
+    load_small(&s, src, importance, preference_of(type));
     switch ((int)type) {
     case FT_Q4_0: search_small_symmetric(&s, &codes_q4_0, fields); break;
     case FT_Q5_0: search_small_symmetric(&s, &codes_q5_0, fields); break;
@@ -32,7 +31,7 @@ static void search_eight_blocks(ft_type type, const float *src, const float *imp
 static void search_super_block(ft_type type, const float *src, const float *importance, ft_block_fields *fields) {
     super_block s;
     load_super(&s, type == FT_Q4_K || type == FT_Q5_K || type == FT_IQ4_XS ? 32 : 16, src, importance,
-        preference_of(type, importance != 0));
+        preference_of(type));
     switch ((int)type) {
     case FT_Q2_K: {
         const affine_super k = {3, 15, {0.05f, 0.35f, 5, 3, 0.06f, 0.6f}, 1, 3};

@@ -14,33 +14,22 @@ LANE_FUNCTION lanes unit_of(lanes largest) {
     return (lanes)(exponent << 23);
 }
 
-// How much more an element counts for being large itself: a power of the mean square of the block plus its own square.
-// The error of a matrix's output is not the sum of its columns' errors alone. Where no importance tells columns apart,
-// large elements stand for columns that matter, and preferring them lowers the divergence of trained models though it
-// raises the plain error a little: the more, the fewer levels there are. Importance says most of it better; beside it a
-// mild preference is left where it was measured to help.
-typedef enum {
-    COUNT_ALIKE, COUNT_FOURTH_ROOT, COUNT_SQUARE_ROOT, COUNT_THREE_QUARTERS,
-    COUNT_GENTLY, // three quarters, with the mean square counted twice
-} element_preference;
+// How much more an element counts for being large itself: a root of the mean square of the block plus its own square.
+// The error of a matrix's output is not the sum of its columns' errors alone, and with few levels, preferring large
+// elements lowers that error though it raises the sum a little (formats/block-search.md has figures).
+typedef enum { COUNT_ALIKE, COUNT_FOURTH_ROOT, COUNT_SQUARE_ROOT } element_preference;
 
-LANE_FUNCTION element_preference preference_of(ft_type type, bool hasImportance) {
+LANE_FUNCTION element_preference preference_of(ft_type type) {
     switch ((int)type) {
-    case FT_Q2_K: return hasImportance ? COUNT_FOURTH_ROOT : COUNT_THREE_QUARTERS;
-    case FT_Q3_K: return hasImportance ? COUNT_ALIKE : COUNT_THREE_QUARTERS;
-    case FT_Q4_K: return hasImportance ? COUNT_ALIKE : COUNT_GENTLY;
-    case FT_Q6_K: return hasImportance ? COUNT_ALIKE : COUNT_SQUARE_ROOT;
-    case FT_Q4_0: case FT_Q5_0: case FT_IQ4_NL: case FT_IQ4_XS:
-        return hasImportance ? COUNT_FOURTH_ROOT : COUNT_ALIKE;
+    case FT_Q2_K: return COUNT_SQUARE_ROOT;
+    case FT_Q3_K: case FT_Q4_0: return COUNT_FOURTH_ROOT;
     }
     return COUNT_ALIKE;
 }
 
 LANE_FUNCTION lanes preferred(element_preference preference, lanes v) {
     if (preference == COUNT_ALIKE) return 1;
-    const lanes root = lanes_root(v);
-    if (preference == COUNT_SQUARE_ROOT) return root;
-    return preference == COUNT_FOURTH_ROOT ? lanes_root(root) : root * lanes_root(root);
+    return preference == COUNT_SQUARE_ROOT ? lanes_root(v) : lanes_root(lanes_root(v));
 }
 
 // Eight blocks in normal form.

@@ -1,5 +1,6 @@
 import Conversion
 import Foundation
+import Kernels
 import Quantization
 import TensorFiles
 import TestSupport
@@ -98,6 +99,32 @@ import Testing
             try ConversionEngine(.init(threads: 2)).run(
                 JoinPlan(paths).plan(name: "model.gguf"), folder: joined.path)
             #expect(try ConversionTests.bytes(joined.appendingPathComponent("model.gguf")) == files[0])
+        }
+    }
+
+    /// Without an importance matrix the norms' gains weigh the columns, but not for the types that are written for speed.
+    @Test(arguments: [ElementType.iq4_NL, .q4_0])
+    func normsWeighColumnsWhereNobodyMeasuredThem(type: ElementType) throws {
+        try ConversionTests.inFolder { folder in
+            let output = folder.appendingPathComponent("model.gguf")
+            let planned = try Self.planned(output) { $0.choice = .uniform(type) }
+            try ConversionEngine(.init(threads: 2)).run(planned.plan, folder: planned.folder)
+            let made = try Checkpoint.open(output.path)
+            let source = try Checkpoint.open(ConversionTests.model)
+            let name = "blk.1.ffn_up.weight"
+            let tensor = try #require(source["model.layers.1.mlp.up_proj.weight"])
+            let gains = try #require(made["blk.1.ffn_norm.weight"]).floats()
+            let values = try tensor.floats()
+            let weights = gains.map { $0 * $0 }
+            func encoded(_ importance: [Float]) throws -> [Float] {
+                let bytes = try BlockCodec.encode(
+                    type, .search, values, rowLength: tensor.rowLength, importance: importance)
+                return try BlockCodec.decode(type, unsafe bytes.span.bytes, count: values.count)
+            }
+            let found = try #require(made[name])
+            #expect(found.type == type)
+            #expect(try found.floats() == encoded(type == .iq4_NL ? weights : []))
+            #expect(try encoded(weights) != encoded([]))
         }
     }
 

@@ -40,6 +40,32 @@ import Testing
             })
     }
 
+    @Test func normsTellOfTheColumnsBehindThem() {
+        func subject(_ name: String, _ shape: [Int]) -> QuantizationSubject {
+            .init(name: name, shape: shape, sourceType: .f32)
+        }
+        let subjects = [
+            subject("token_embd.weight", [8, 2]), subject("blk.0.attn_q.weight", [2, 2]),
+            subject("blk.0.attn_output.weight", [2, 2]), subject("blk.0.attn_kv_b.weight", [2, 2]),
+            subject("blk.0.ffn_gate_exps.weight", [3, 4, 2]), subject("blk.0.ffn_down.weight", [2, 4]),
+            subject("blk.1.attn_v.weight", [2, 2]), subject("blk.1.ffn_up.weight", [4, 3]),
+        ]
+        let gains: [String: [Float]] = [
+            "blk.0.attn_norm.weight": [2, -3], "blk.0.ffn_norm.weight": [1, 0.5],
+            "blk.1.attn_norm.weight": [.infinity, 1], "blk.1.ffn_norm.weight": [1, 1],
+            "output_norm.weight": [4, 1],
+        ]
+        let matrix = ImportanceMatrix.estimated(from: subjects) { gains[$0] }
+        #expect(matrix.isEstimated)
+        #expect(matrix.weights(of: "blk.0.attn_q.weight") == [4, 9])
+        for expert in 0..<3 {
+            #expect(matrix.weights(of: "blk.0.ffn_gate_exps.weight", expert: expert) == [1, 0.25])
+        }
+        #expect(matrix.weights(of: "token_embd.weight") == [16, 1])
+        // What reads no norm, one that is no number, or one of another width.
+        #expect(matrix.entries.count == 3)
+    }
+
     /// IM-01 … IM-04.
     @Test func damagedMatricesAreRefused() throws {
         try Self.inFolder { folder in

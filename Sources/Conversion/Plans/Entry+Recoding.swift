@@ -23,6 +23,18 @@ extension ConversionPlan.Entry {
             sourceType: tensor.type, sourceByteCount: tensor.byteCount, fate: fate)
     }
 
+    /// All values of a small tensor, as they will be written.
+    func values() throws -> [Float] {
+        switch rows {
+        case .copied(let tensor): return try tensor.floats()
+        case .made(_, _, let prepare):
+            let count = declaration.shape.reduce(1, *)
+            let rowCount = declaration.shape.dropLast().reduce(1, *)
+            let bytes = try prepare()(0..<rowCount)
+            return try BlockCodec.decode(declaration.type, unsafe bytes.span.bytes, count: count)
+        }
+    }
+
     /// Decodes and encodes a few rows at a time, so that the floats between stay in the processor's cache.
     private static func recode(_ tensor: Tensor, _ rows: Range<Int>, to type: ElementType) throws -> [UInt8] {
         let length = tensor.rowLength

@@ -64,10 +64,12 @@ public struct QuantizationRequest: Sendable {
             try planned.fit(source, Int(bits * Double(weights) / 8), matrix, method, threads: threads, progress)
         case .layout: break
         }
+        // A dry run of a preset or recipe needs no weights, and may have none.
+        let weights = try matrix ?? (isDryRun ? nil : source.estimatedImportance())
         let usesHessians = planned.types.entries.contains { $0.method == .gptq && $0.type.isQuantized }
         let store = usesHessians && !isDryRun ? try hessianStore() : nil
         planned.plan = try source.plan(
-            planned.types, importance: matrix, hessians: store, replacesNonfinite: replacesNonfinite,
+            planned.types, importance: weights, hessians: store, replacesNonfinite: replacesNonfinite,
             measures: requantizes, tally: planned.tally, identity: identity)
         planned.describe(planned.types)
         return planned

@@ -131,6 +131,12 @@ struct QuantizationSource: Sendable {
         return result
     }
 
+    /// What the model's norms tell of the columns that matter.
+    func estimatedImportance() throws -> ImportanceMatrix {
+        let entries = Dictionary(base.entries.map { ($0.declaration.name, $0) }) { first, _ in first }
+        return try ImportanceMatrix.estimated(from: subjects) { norm in try entries[norm]?.values() }
+    }
+
     /// The conversion that carries out a plan.
     func plan(
         _ types: TypePlan, importance: ImportanceMatrix?, hessians: HessianStore?, replacesNonfinite: Bool,

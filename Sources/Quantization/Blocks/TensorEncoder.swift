@@ -11,6 +11,10 @@ public struct TensorEncoder: Sendable {
     /// NaN and infinities become 0 instead of an error.
     public let replacesNonfinite: Bool
 
+    /// Types that are written for speed: without weights their search is done in integers, so an estimate of the
+    /// weights is left aside.
+    private static let quickTypes: Set<ElementType> = [.q4_0, .q5_0, .q8_0]
+
     /// - Parameter name: of the tensor in the importance matrix.
     public init(
         _ tensor: Tensor, to type: ElementType, method: BlockMethod, importance: ImportanceMatrix? = nil,
@@ -23,6 +27,7 @@ public struct TensorEncoder: Sendable {
         self.type = type
         self.replacesNonfinite = replacesNonfinite
         let experts = tensor.shape.count > 2 ? tensor.shape[0] : 1
+        let importance = importance.flatMap { $0.isEstimated && Self.quickTypes.contains(type) ? nil : $0 }
         weights = (0..<experts).map { importance?.weights(of: name, expert: $0) ?? [] }
     }
 

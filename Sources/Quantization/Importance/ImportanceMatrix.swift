@@ -29,6 +29,8 @@ public struct ImportanceMatrix: Sendable {
     public var chunkSize: Int
     /// Divergence in nats for a relative output error of 1, by class of matrix; empty where nobody measured it.
     public var sensitivities: [QuantizationSubject.Class: Double] = [:]
+    /// Taken from the model's norms, not from activations.
+    public internal(set) var isEstimated = false
     /// Where it was read from, for messages.
     public var path: String
 
