@@ -50,6 +50,7 @@ public struct QuantizationRequest: Sendable {
         if !requantizes { try source.refuseQuantized() }
         let matrix = try importance.map { try ImportanceMatrix(path: $0) }
         try matrix?.check(against: source.subjects)
+        let weights = try matrix ?? (readsWeights ? source.estimatedImportance() : nil)
         var context = source.context
         context.hasImportance = matrix != nil
         var planned = PlannedQuantization(source.base, folder: source.folder, tally: QuantizationTally())
@@ -57,15 +58,13 @@ public struct QuantizationRequest: Sendable {
         case .recipe(let recipe): planned.types = try TypePlan(recipe: recipe, source.subjects, context)
         case .uniform(let type):
             planned.types = TypePlan(uniform: type, source.subjects, context, method: method)
-        case .size(let bytes): try planned.fit(source, bytes, matrix, method, threads: threads, progress)
+        case .size(let bytes): try planned.fit(source, bytes, weights, method, threads: threads, progress)
         case .bitsPerWeight(let bits):
-            let weights = source.subjects.reduce(0) { $0 + $1.elementCount }
+            let count = source.subjects.reduce(0) { $0 + $1.elementCount }
             guard bits > 0, bits <= 64 else { throw ConversionError.invalid("\(bits) bits for a weight cannot be") }
-            try planned.fit(source, Int(bits * Double(weights) / 8), matrix, method, threads: threads, progress)
+            try planned.fit(source, Int(bits * Double(count) / 8), weights, method, threads: threads, progress)
         case .layout: break
         }
-        // A dry run of a preset or recipe needs no weights, and may have none.
-        let weights = try matrix ?? (isDryRun ? nil : source.estimatedImportance())
         let usesHessians = planned.types.entries.contains { $0.method == .gptq && $0.type.isQuantized }
         let store = usesHessians && !isDryRun ? try hessianStore() : nil
         planned.plan = try source.plan(
@@ -73,6 +72,14 @@ public struct QuantizationRequest: Sendable {
             measures: requantizes, tally: planned.tally, identity: identity)
         planned.describe(planned.types)
         return planned
+    }
+
+    /// A dry run of a preset or recipe needs no weights, and may have none.
+    private var readsWeights: Bool {
+        switch choice {
+        case .size, .bitsPerWeight: true
+        case .recipe, .uniform, .layout: !isDryRun
+        }
     }
 
     func hessianStore() throws -> HessianStore {
