@@ -16,7 +16,7 @@ fi
 rm -f "$out"/*.o "$out"/*.a
 for source in Sources/CKernels/*.c; do
     case $source in
-    */search_* | */group_* | */gptq_*) continue ;; # vectors of clang's that gcc does not know; nothing in them is for ARM alone
+    */search_* | */group_* | */moments*) continue ;; # vectors of clang's that gcc does not know; nothing in them is for ARM alone
     esac
     object="$out/$(basename "$source" .c).o"
     $compiler $flags -ISources/CKernels/include -c "$source" -o "$object"

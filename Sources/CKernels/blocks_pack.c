@@ -249,12 +249,7 @@ bool ft_unpack_block(ft_type type, const uint8_t *block, ft_block_fields *f) {
     return false;
 }
 
-bool ft_grid_of_block(ft_type type, const uint8_t *block, ft_block_grid *grid) {
-    ft_block_fields f;
-    if (!ft_unpack_block(type, block, &f)) return false;
-    const int elements = (int)ft_block_elements(type);
-    const int sub = type == FT_Q4_K || type == FT_Q5_K || type == FT_IQ4_XS ? 32 : 16;
-    float d = ft_float_of_half(f.d), dmin = ft_float_of_half(f.dmin);
+int ft_block_levels(ft_type type, float *levels) {
     int bits = 4, zero = 0;
     switch ((int)type) {
     case FT_Q4_0: zero = 8; break;
@@ -264,21 +259,31 @@ bool ft_grid_of_block(ft_type type, const uint8_t *block, ft_block_grid *grid) {
     case FT_Q2_K: bits = 2; break;
     case FT_Q3_K: bits = 3, zero = 4; break;
     case FT_Q6_K: bits = 6, zero = 32; break;
-    case FT_MXFP4: d = ft_half_of_e8m0((uint8_t)f.d); break;
     }
-    grid->count = 1 << bits;
-    for (int c = 0; c < grid->count; c++) {
-        if (type == FT_IQ4_NL || type == FT_IQ4_XS) grid->levels[c] = ft_iq4_levels[c];
-        else if (type == FT_MXFP4) grid->levels[c] = ft_e2m1_doubled[c];
-        else grid->levels[c] = (float)(c - zero);
+    for (int c = 0; c < 1 << bits; c++) {
+        if (type == FT_IQ4_NL || type == FT_IQ4_XS) levels[c] = ft_iq4_levels[c];
+        else if (type == FT_MXFP4) levels[c] = ft_e2m1_doubled[c];
+        else levels[c] = (float)(c - zero);
     }
-    for (int j = 0; j < elements; j++) {
+    return 1 << bits;
+}
+
+bool ft_grid_of_block(ft_type type, const uint8_t *block, ft_block_grid *grid) {
+    ft_block_fields f;
+    if (!ft_unpack_block(type, block, &f)) return false;
+    const int elements = (int)ft_block_elements(type);
+    const int sub = elements == 32 || type == FT_Q4_K || type == FT_Q5_K || type == FT_IQ4_XS ? 32 : 16;
+    const float d = type == FT_MXFP4 ? ft_half_of_e8m0((uint8_t)f.d) : ft_float_of_half(f.d);
+    const float dmin = ft_float_of_half(f.dmin);
+    for (int s = 0; s < elements / sub; s++) {
+        float scale = d, offset = type == FT_Q4_1 || type == FT_Q5_1 ? dmin : 0;
         if (elements == 256) {
-            grid->scale[j] = d * (float)f.scales[j / sub];
-            grid->offset[j] = -(dmin * (float)f.minimums[j / sub]);
-        } else {
-            grid->scale[j] = d;
-            grid->offset[j] = type == FT_Q4_1 || type == FT_Q5_1 ? dmin : 0;
+            scale = d * (float)f.scales[s];
+            offset = -(dmin * (float)f.minimums[s]);
+        }
+        for (int j = s * sub; j < (s + 1) * sub; j++) {
+            grid->scale[j] = scale;
+            grid->offset[j] = offset;
         }
     }
     return true;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static bool is_sound(const ft_group_format *f, size_t n) {
+bool ft_group_is_sound(const ft_group_format *f, size_t n) {
     return (f->bits == 4 || f->bits == 8) && f->group > 0 && f->group <= 1 << 24 && n % f->group == 0
         && n * (size_t)f->bits % 8 == 0 && (f->stored == FT_F32 || f->stored == FT_F16 || f->stored == FT_BF16);
 }
@@ -18,7 +18,7 @@ static void group_codes(const ft_group_format *f, const float *x, float scale, f
     }
 }
 
-static void pack(int bits, const uint8_t *codes, size_t count, uint8_t *out) {
+void ft_group_pack(int bits, const uint8_t *codes, size_t count, uint8_t *out) {
     if (bits == 8) {
         memcpy(out, codes, count);
         return;
@@ -108,7 +108,7 @@ static float *search_scratch(const ft_group_format *f) {
 bool ft_encode_groups_with(
     ft_isa isa, const ft_group_format *f, ft_method method, const float *src, const float *importance, size_t rows,
     size_t n, uint8_t *codes, float *scales, float *offsets) {
-    if (!is_sound(f, n)) return false;
+    if (!ft_group_is_sound(f, n)) return false;
     const size_t across = n / f->group, total = rows * across, bytes = f->group * (size_t)f->bits / 8;
     uint8_t *own = malloc(f->group);
     float *scratch = method == FT_SEARCH ? search_scratch(f) : NULL;
@@ -135,7 +135,7 @@ bool ft_encode_groups_with(
             else if (f->kind == FT_GROUP_AFFINE) nearest_affine_group(f, x, own, &found[0][i], &found[1][i]);
             else if (f->kind == FT_GROUP_ZERO_POINT) nearest_zero_point_group(f, x, own, &found[0][i], &found[1][i]);
             else nearest_symmetric_group(f, x, own, &found[0][i], &found[1][i]);
-            pack(f->bits, own, f->group, codes + index * bytes);
+            ft_group_pack(f->bits, own, f->group, codes + index * bytes);
             scales[index] = found[0][i];
             offsets[index] = found[1][i];
         }
@@ -161,65 +161,4 @@ void ft_decode_groups(
             values[j] = scales[group] * ((float)code - zero) + base;
         }
     }
-}
-
-enum { OUTER = 256 };
-
-// Columns of one row within a group: each takes its nearest code, and its error is taken from the columns up to `end`.
-static void spread_columns(
-    const ft_group_format *f, float scale, float offset, float *w, size_t at, size_t count, size_t end, size_t n,
-    const float *u, float *e, uint8_t *codes) {
-    const float zero = ft_group_zero(f, offset), base = ft_group_base(f, offset);
-    const float low = -zero, high = (float)((1 << f->bits) - 1) - zero;
-    for (size_t j = 0; j < count; j++) {
-        const size_t column = at + j;
-        const float *factors = u + column * n;
-        const float q = ft_rounded(ft_clamped(scale != 0 ? (w[column] - base) / scale : 0, low, high));
-        codes[j] = (uint8_t)(q + zero);
-        const float error = (w[column] - (scale * q + base)) / factors[column];
-        e[j] = error;
-        for (size_t k = column + 1; k < end; k++) w[k] -= error * factors[k];
-    }
-}
-
-bool ft_gptq_groups(
-    const ft_group_format *f, float *w, size_t rows, size_t n, const float *u, const float *weights, uint8_t *codes,
-    float *scales, float *offsets, float *scratch) {
-    if (!is_sound(f, n) || (f->group < OUTER && OUTER % f->group != 0)) return false;
-    const size_t across = n / f->group, rowBytes = n * (size_t)f->bits / 8;
-    float *own = search_scratch(f);
-    if (!own) return false;
-    const float *columnWeights[GROUP_LANES];
-    for (size_t outer = 0; outer < n; outer += OUTER) {
-        const size_t end = n - outer < OUTER ? n : outer + OUTER;
-        // A group longer than a block of columns is searched at its start and goes on with the scale found there.
-        const size_t step = f->group < OUTER ? f->group : end - outer;
-        for (size_t at = outer; at < end; at += step) {
-            const size_t group = at / f->group;
-            for (size_t first = 0; first < rows && at % f->group == 0; first += GROUP_LANES) {
-                const size_t count = rows - first < GROUP_LANES ? rows - first : GROUP_LANES;
-                const float *groups[GROUP_LANES] = {0};
-                float found[2][GROUP_LANES];
-                for (size_t i = 0; i < count; i++) groups[i] = w + (first + i) * n + at;
-                for (size_t i = 0; i < GROUP_LANES; i++) columnWeights[i] = weights + at;
-                search_eight(FT_ISA_AVX2, f, groups, columnWeights, own, found[0], found[1]);
-                for (size_t i = 0; i < count; i++) {
-                    scales[(first + i) * across + group] = found[0][i];
-                    offsets[(first + i) * across + group] = found[1][i];
-                }
-            }
-            for (size_t row = 0; row < rows; row++) {
-                uint8_t columns[OUTER];
-                spread_columns(
-                    f, scales[row * across + group], offsets[row * across + group], w + row * n, at, step, end, n, u,
-                    scratch + row * OUTER + (at - outer), columns);
-                pack(f->bits, columns, step, codes + row * rowBytes + at * (size_t)f->bits / 8);
-            }
-        }
-        if (end < n) {
-            ft_subtract_product(w + end, n, scratch, u + outer * n + end, n, rows, n - end, end - outer);
-        }
-    }
-    free(own);
-    return true;
 }

@@ -5,7 +5,6 @@
 
 #include "encode_internal.h"
 #include "group_codec.h"
-#include "gptq.h"
 #include "instruction_set.h"
 
 enum { GROUP_LANES = 8 };
@@ -18,6 +17,12 @@ void ft_search_groups_scalar(
 void ft_search_groups_avx2(
     const ft_group_format *f, const float *const *groups, const float *const *weights, float *scratch, float *scales,
     float *offsets);
+
+// Whether rows of n can be in the format.
+bool ft_group_is_sound(const ft_group_format *f, size_t n);
+
+// Codes of a byte each into bytes, the lowest bits first.
+void ft_group_pack(int bits, const uint8_t *codes, size_t count, uint8_t *out);
 
 // The value that a stored type holds nearest to v; halves stay finite.
 static inline float ft_stored(ft_type type, float v) {

@@ -23,18 +23,21 @@ extension BlockCodec {
     /// - Parameters:
     ///   - values: rows × `rowLength` floats.
     ///   - importance: `rowLength` weights of the columns' squared errors; empty when all count alike.
-    /// - Returns: the rows' bytes. They depend on nothing but the rows themselves and the importance.
+    ///   - feedback: weighs the columns instead, and chooses the codes of blocks anew, against what it knows of the
+    ///     inputs.
+    /// - Returns: the rows' bytes. They depend on nothing but the rows themselves, the importance and the feedback.
     public static func encode(
-        _ type: ElementType, _ method: Method, _ values: [Float], rowLength: Int, importance: [Float] = []
+        _ type: ElementType, _ method: Method, _ values: [Float], rowLength: Int, importance: [Float] = [],
+        feedback: ErrorFeedback? = nil
     ) throws(KernelError) -> [UInt8] {
         guard let number = number(of: type), ft_can_encode(number, method.number) else { throw .unencodable(type) }
         guard rowLength > 0, values.count % rowLength == 0, let rowBytes = type.byteCount(elements: rowLength) else {
             throw .partialBlocks(type, rowLength: rowLength)
         }
         precondition(importance.isEmpty || importance.count == rowLength, "one weight for each column")
-        let weights = normalised(importance)
+        let weights = normalised(feedback?.weights ?? importance)
         let rows = values.count / rowLength
-        return unsafe [UInt8](unsafeUninitializedCapacity: rows * rowBytes) { target, count in
+        var bytes = unsafe [UInt8](unsafeUninitializedCapacity: rows * rowBytes) { target, count in
             let done = unsafe values.withUnsafeBufferPointer { source in
                 unsafe weights.withUnsafeBufferPointer { weights in
                     unsafe ft_encode_rows(
@@ -45,6 +48,8 @@ extension BlockCodec {
             precondition(done, "the kernels refuse what they offer")
             count = rows * rowBytes
         }
+        if let feedback, method == .search, type.isQuantized { try feedback.choose(&bytes, of: type, for: values) }
+        return bytes
     }
 
     /// Weights with mean 1, and none so small that a block of them would have no scale.

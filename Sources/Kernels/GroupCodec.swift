@@ -10,13 +10,15 @@ public enum GroupCodec {
     ///     `zeroPoint`, compressed-tensors' for `symmetric`.
     ///   - values: rows × `rowLength` floats.
     ///   - importance: `rowLength` weights of the columns' squared errors; empty when all count alike.
+    ///   - feedback: when scales are searched, weighs the columns instead and chooses the codes anew, against what it
+    ///     knows of the inputs.
     public static func encode(
         _ format: GroupFormat, _ method: BlockCodec.Method, _ values: [Float], rowLength: Int,
-        importance: [Float] = []
+        importance: [Float] = [], feedback: ErrorFeedback? = nil
     ) throws(KernelError) -> EncodedGroups {
         precondition(importance.isEmpty || importance.count == rowLength, "one weight for each column")
         var result = try room(format, values, rowLength)
-        let weights = BlockCodec.normalised(importance)
+        let weights = BlockCodec.normalised(feedback?.weights ?? importance)
         var number = format.number(columns: rowLength)
         let rows = values.count / rowLength
         let done = unsafe result.codes.withUnsafeMutableBufferPointer { codes in
@@ -34,38 +36,7 @@ public enum GroupCodec {
             }
         }
         guard done else { throw .outOfMemory(bytes: 100 * (format.groupSize ?? rowLength)) }
-        return result
-    }
-
-    /// Encodes rows column by column, spreading each column's error over those that follow (`SequentialQuantizer`).
-    public static func encodeSequentially(
-        _ format: GroupFormat, _ values: [Float], columns: Int, upper: [Float], weights: [Float]
-    ) throws(KernelError) -> EncodedGroups {
-        precondition(upper.count == columns * columns && weights.count == columns, "factors of these columns")
-        var result = try room(format, values, columns)
-        var number = format.number(columns: columns)
-        let rows = values.count / columns
-        var work = values
-        var scratch = [Float](repeating: 0, count: rows * 256)
-        let done = unsafe result.codes.withUnsafeMutableBufferPointer { codes in
-            unsafe result.scales.withUnsafeMutableBufferPointer { scales in
-                unsafe result.offsets.withUnsafeMutableBufferPointer { offsets in
-                    unsafe work.withUnsafeMutableBufferPointer { work in
-                        unsafe scratch.withUnsafeMutableBufferPointer { scratch in
-                            unsafe upper.withUnsafeBufferPointer { upper in
-                                unsafe weights.withUnsafeBufferPointer { weights in
-                                    unsafe ft_gptq_groups(
-                                        &number, work.baseAddress, rows, columns, upper.baseAddress,
-                                        weights.baseAddress, codes.baseAddress, scales.baseAddress,
-                                        offsets.baseAddress, scratch.baseAddress)
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        guard done else { throw .outOfMemory(bytes: 100 * (format.groupSize ?? columns)) }
+        if let feedback, method == .search { try feedback.choose(&result, in: format, for: values) }
         return result
     }
 

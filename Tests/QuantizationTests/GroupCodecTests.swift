@@ -168,11 +168,10 @@ import Testing
             previous = 0.8 * previous + Float(state >> 40) / 0x1p24 - 0.5
             return previous
         }
-        SequentialQuantizer.addMoments(of: inputs, columns: n, to: &hessian)
+        Moments.addMoments(of: inputs, columns: n, to: &hessian)
         for i in 0..<n { for j in 0..<i { hessian[i * n + j] = hessian[j * n + i] } }
         let factor = try HessianFactor(hessian, columns: n, tensor: "test")
-        let sequential = try GroupCodec.encodeSequentially(
-            format, values, columns: n, upper: factor.upper, weights: factor.weights)
+        let sequential = try GroupCodec.encode(format, .search, values, rowLength: n, feedback: factor.feedback)
         let searched = try GroupCodec.encode(format, .search, values, rowLength: n)
         func loss(_ encoded: EncodedGroups) -> Double {
             let decoded = GroupCodec.decode(format, encoded, rowLength: n)
@@ -189,8 +188,8 @@ import Testing
         }
         #expect(loss(sequential) < 0.8 * loss(searched))
         // A row on its own comes out the same.
-        let third = try GroupCodec.encodeSequentially(
-            format, Array(values[2 * n..<3 * n]), columns: n, upper: factor.upper, weights: factor.weights)
+        let third = try GroupCodec.encode(
+            format, .search, Array(values[2 * n..<3 * n]), rowLength: n, feedback: factor.feedback)
         let across = sequential.scales.count / source.rowCount
         #expect(third.scales == Array(sequential.scales[2 * across..<3 * across]))
         #expect(third.codes == Array(sequential.codes[2 * third.codes.count..<3 * third.codes.count]))

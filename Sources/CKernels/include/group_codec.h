@@ -33,11 +33,6 @@ bool ft_encode_groups_with(
     ft_isa isa, const ft_group_format *format, ft_method method, const float *src, const float *importance, size_t rows,
     size_t n, uint8_t *codes, float *scales, float *offsets);
 
-// The same by GPTQ, as ft_gptq_rows: `u` and `weights` of the columns, `w` is used up, `scratch` rows × 256 floats.
-bool ft_gptq_groups(
-    const ft_group_format *format, float *w, size_t rows, size_t n, const float *u, const float *weights,
-    uint8_t *codes, float *scales, float *offsets, float *scratch);
-
 // Values of rows encoded so.
 void ft_decode_groups(
     const ft_group_format *format, const uint8_t *codes, const float *scales, const float *offsets, size_t rows,

@@ -38,15 +38,16 @@ bool ft_encode_rows_with(
 bool ft_unpack_block(ft_type type, const uint8_t *block, ft_block_fields *fields);
 bool ft_pack_block(ft_type type, const ft_block_fields *fields, uint8_t *block);
 
-// The values that a block's codes can stand for: element j decodes to scale[j] · level + offset[j], where level runs
-// over `count` values, the one of code c at levels[c].
+// The values that a block's codes can stand for: element j decodes to scale[j] · level + offset[j], with the level that
+// ft_block_levels gives the code.
 typedef struct {
     float scale[256], offset[256];
-    float levels[256];
-    int count;
 } ft_block_grid;
 
 bool ft_grid_of_block(ft_type type, const uint8_t *block, ft_block_grid *grid);
+
+// The levels of the codes of a type that we write, at most 256; how many there are.
+int ft_block_levels(ft_type type, float *levels);
 
 // The sum over a row of importance · (a - b)², and of importance · a², added in double precision in a fixed order.
 // importance NULL: all 1.

@@ -16,12 +16,12 @@ final class GroupedMatrix: Sendable {
     private let method: BlockMethod
     /// Weights of the columns; empty when all count alike.
     private let importance: [Float]
-    /// The second moments that GPTQ works with.
-    private let moments: (@Sendable () throws -> [Float])?
+    /// What codes are chosen against beside the columns' weights.
+    private let source: FeedbackSource?
     private let name: String
     private let work: QuantizationWork
     private let fieldCount: Int
-    private let factor = Mutex<HessianFactor?>(nil)
+    private let made = Mutex<ErrorFeedback?>(nil)
     private let kept = Mutex(Kept())
 
     /// [rows, groups] each, and which rows are there.
@@ -33,18 +33,16 @@ final class GroupedMatrix: Sendable {
         var handed = 0
     }
 
-    /// - Parameters:
-    ///   - name: of the tensor in reports and messages.
-    ///   - moments: columns × columns, for GPTQ.
+    /// - Parameter name: of the tensor in reports and messages.
     init(
         _ tensor: Tensor, _ format: GroupFormat, method: BlockMethod, importance: [Float], name: String,
-        work: QuantizationWork, moments: (@Sendable () throws -> [Float])?
+        source: FeedbackSource?, work: QuantizationWork
     ) {
         self.tensor = tensor
         self.format = format
         self.method = method
         self.importance = importance
-        self.moments = moments
+        self.source = source
         self.name = name
         self.work = work
         groups = format.groups(inRowOf: tensor.rowLength) ?? 1
@@ -52,12 +50,9 @@ final class GroupedMatrix: Sendable {
     }
 
     /// Bytes of memory that encoding a row takes beside its source.
-    var rowBytes: Int { tensor.rowByteCount + (moments == nil ? 2 : 4) * 4 * tensor.rowLength }
+    var rowBytes: Int { tensor.rowByteCount + 8 * tensor.rowLength + (source?.rowBytes ?? 0) }
     /// Bytes kept while the matrix is written.
-    var keptBytes: Int {
-        tensor.rowCount * groups * 8
-            + (moments == nil ? 0 : HessianFactor.workBytes(columns: tensor.rowLength))
-    }
+    var keptBytes: Int { tensor.rowCount * groups * 8 + (source?.byteCount ?? 0) }
 
     /// The codes of rows; their scales are kept.
     func codes(_ rows: Range<Int>) throws -> [UInt8] {
@@ -77,24 +72,19 @@ final class GroupedMatrix: Sendable {
     func encode(_ rows: Range<Int>, isCounted: Bool) throws -> EncodedGroups {
         var result = EncodedGroups()
         let length = tensor.rowLength
-        let factor = try factorIfNeeded()
+        let feedback = try feedbackIfNeeded()
         // A few rows at a time, so that the floats between stay in the processor's cache; eight are searched at once.
-        let step = factor == nil ? max(8, 32_768 / max(1, length)) : rows.count
+        let few = max(8, 32_768 / max(1, length) / 8 * 8)
+        let step = feedback?.isWhole == true ? rows.count : few
         for start in stride(from: rows.lowerBound, to: rows.upperBound, by: max(1, step)) {
             let run = start..<min(rows.upperBound, start + step)
             let read = try TensorEncoder.finiteFloats(tensor, rows: run, replacesNonfinite: work.replacesNonfinite)
-            let encoded =
-                if let factor {
-                    try GroupCodec.encodeSequentially(
-                        format, read.values, columns: length, upper: factor.upper, weights: factor.weights)
-                } else {
-                    try GroupCodec.encode(
-                        format, method == .nearest ? .nearest : .search, read.values, rowLength: length,
-                        importance: importance)
-                }
+            let encoded = try GroupCodec.encode(
+                format, method == .nearest ? .nearest : .search, read.values, rowLength: length, importance: importance,
+                feedback: feedback)
             if isCounted {
                 work.tally.add(replaced: read.replaced)
-                if work.measures { measure(encoded, read.values, firstRow: start) }
+                if work.measures { measure(encoded, read.values, feedback, firstRow: start) }
             }
             result.append(encoded)
         }
@@ -102,20 +92,23 @@ final class GroupedMatrix: Sendable {
         return result
     }
 
-    private func measure(_ encoded: EncodedGroups, _ values: [Float], firstRow: Int) {
+    private func measure(
+        _ encoded: EncodedGroups, _ values: [Float], _ feedback: ErrorFeedback?, firstRow: Int
+    ) {
         let decoded = GroupCodec.decode(format, encoded, rowLength: tensor.rowLength)
-        let error = BlockCodec.error(
-            of: decoded, against: values, rowLength: tensor.rowLength, importance: importance)
+        var error = BlockCodec.error(
+            of: decoded, against: values, rowLength: tensor.rowLength,
+            importance: importance.isEmpty ? feedback?.diagonal ?? [] : importance)
+        if let known = feedback?.error(of: decoded, against: values) { error.error = known }
         work.tally.add(error, of: name, firstRow: firstRow)
     }
 
-    /// GPTQ's factor, made by whoever needs it first.
-    func factorIfNeeded() throws -> HessianFactor? {
-        guard let moments else { return nil }
-        return try factor.withLock { factor in
-            if let factor { return factor }
-            let made = try HessianFactor(moments(), columns: tensor.rowLength, tensor: name)
-            factor = made
+    /// Made by whoever needs it first.
+    func feedbackIfNeeded() throws -> ErrorFeedback? {
+        guard let source else { return nil }
+        return try made.withLock { made in
+            if let made { return made }
+            made = try source.make()
             return made
         }
     }
@@ -142,11 +135,11 @@ final class GroupedMatrix: Sendable {
             kept.handed += rows.count
             if kept.handed == fieldCount * tensor.rowCount {
                 kept = Kept()
-                letGoOfFactor()
+                letGoOfFeedback()
             }
             return result
         }
     }
 
-    func letGoOfFactor() { factor.withLock { $0 = nil } }
+    func letGoOfFeedback() { made.withLock { $0 = nil } }
 }

@@ -83,7 +83,7 @@ struct GroupedTensors {
     ) throws -> ConversionPlan.Entry {
         let grouped = self.grouped
         return try entry(ending, shape, type, rowBytes: grouped.rowBytes, kept: grouped.keptBytes, follows: false) {
-            _ = try grouped.factorIfNeeded()
+            _ = try grouped.feedbackIfNeeded()
             return make
         }
     }

@@ -31,20 +31,17 @@ struct HubQuantization: Sendable {
             return nil
         }
         let name = matrix.calibrationName
-        var (method, moments) = (method, (@Sendable () throws -> [Float])?.none)
-        var steps = steps
-        if method == .gptq, let hessians = work.hessians {
-            if hessians.has(name) {
-                moments = { try hessians.moments(of: name, columns: tensor.rowLength) }
-            } else {
-                method = .search
-                steps.append("searched for want of second moments")
-            }
+        let source = FeedbackSource(
+            of: name, columns: tensor.rowLength, method: method, importance: work.importance, hessians: work.hessians)
+        var (method, steps) = (method, steps)
+        if method == .gptq, work.hessians != nil, source?.isWhole != true {
+            method = .search
+            steps.append("searched for want of second moments")
         }
         let format = layout.format(for: matrix.type)
-        let importance = method == .search ? work.importance?.weights(of: name) ?? [] : []
+        let importance = method == .nearest ? [] : work.importance?.weights(of: name) ?? []
         let grouped = GroupedMatrix(
-            tensor, format, method: method, importance: importance, name: matrix.module, work: work, moments: moments)
+            tensor, format, method: method, importance: importance, name: matrix.module, source: source, work: work)
         let across = layout.groupSize.map { "groups of \($0)" } ?? "rows"
         let words =
             ["\(tensor.type.rawValue) to \(layout.bits)-bit \(across), \(layout.scheme.rawValue), \(method.rawValue)"]

@@ -61,22 +61,31 @@ struct QuantizationWork: Sendable {
             fate += ", rows of \(tensor.rowLength) are no whole blocks of \(wanted.rawValue)"
         }
         let declaration = try TensorDeclaration(name: name, shape: tensor.shape, type: decision.type)
-        if decision.method == .gptq, decision.type.isQuantized, tensor.shape.count == 2 {
-            guard let hessians else { return make(declaration, base, fate, rowBytes: 0, prepare: Self.unprepared) }
-            if hessians.has(name) { return try sequential(declaration, base, tensor, hessians, fate) }
-            fate += ", searched for want of second moments"
+        let isSequential = decision.method == .gptq && decision.type.isQuantized && tensor.shape.count == 2
+        if isSequential, hessians == nil {
+            return make(declaration, base, fate, rowBytes: 0, prepare: Self.unprepared)
         }
         let encoder = try TensorEncoder(
-            tensor, to: decision.type, method: decision.method, importance: importance, name: name,
+            tensor, to: decision.type, method: decision.method, importance: importance, hessians: hessians, name: name,
             replacesNonfinite: replacesNonfinite)
-        let maker: RowMaker = { rows in
-            let made = try encoder.encode(rows: rows)
-            tally.add(replaced: made.replaced)
-            if measures { try measure(made.bytes, encoder, rows) }
-            tensor.source.release(rows: rows, rowByteCount: tensor.rowByteCount)
-            return made.bytes
+        if isSequential { fate += encoder.source?.isWhole == true ? ", gptq" : ", searched for want of second moments" }
+        return make(
+            declaration, base, fate, rowBytes: tensor.rowByteCount + (encoder.source?.rowBytes ?? 0),
+            preparationBytes: encoder.source?.byteCount ?? 0, rowMultiple: encoder.rowMultiple
+        ) {
+            var prepared = encoder
+            try prepared.prepare()
+            let ready = prepared
+            return { rows in
+                let made = try ready.encode(rows: rows)
+                tally.add(replaced: made.replaced)
+                if measures {
+                    try tally.add(ready.error(of: made.bytes, rows: rows), of: name, firstRow: rows.lowerBound)
+                }
+                tensor.source.release(rows: rows, rowByteCount: tensor.rowByteCount)
+                return made.bytes
+            }
         }
-        return make(declaration, base, fate, rowBytes: tensor.rowByteCount) { maker }
     }
 
     /// Only a dry run plans GPTQ without what it needs.
@@ -92,37 +101,5 @@ struct QuantizationWork: Sendable {
             declaration, role: base.role,
             rows: .made(preparationBytes: preparationBytes, rowBytes: rowBytes, prepare: prepare),
             rowMultiple: rowMultiple, sourceType: base.sourceType, sourceByteCount: base.sourceByteCount, fate: fate)
-    }
-
-    private func sequential(
-        _ declaration: TensorDeclaration, _ base: ConversionPlan.Entry, _ tensor: Tensor, _ hessians: HessianStore,
-        _ fate: String
-    ) throws -> ConversionPlan.Entry {
-        let columns = tensor.rowLength
-        let rowBytes = tensor.rowByteCount + 3 * 4 * columns
-        let bytes = HessianFactor.workBytes(columns: columns)
-        return make(
-            declaration, base, fate + ", gptq", rowBytes: rowBytes, preparationBytes: bytes, rowMultiple: 8
-        ) {
-            let factor = try HessianFactor(
-                hessians.moments(of: declaration.name, columns: columns), columns: columns, tensor: declaration.name)
-            return { rows in
-                let read = try TensorEncoder.finiteFloats(tensor, rows: rows, replacesNonfinite: replacesNonfinite)
-                tally.add(replaced: read.replaced)
-                tensor.source.release(rows: rows, rowByteCount: tensor.rowByteCount)
-                return try SequentialQuantizer.encode(
-                    declaration.type, read.values, columns: columns, upper: factor.upper, weights: factor.weights)
-            }
-        }
-    }
-
-    private func measure(_ bytes: [UInt8], _ encoder: TensorEncoder, _ rows: Range<Int>) throws {
-        let tensor = encoder.tensor
-        let values = try TensorEncoder.finiteFloats(tensor, rows: rows, replacesNonfinite: true).values
-        let decoded = try BlockCodec.decode(encoder.type, unsafe bytes.span.bytes, count: values.count)
-        let weights = encoder.weights.count == 1 ? encoder.weights[0] : []
-        let error = BlockCodec.error(
-            of: decoded, against: values, rowLength: tensor.rowLength, importance: weights)
-        tally.add(error, of: tensor.name, firstRow: rows.lowerBound)
     }
 }

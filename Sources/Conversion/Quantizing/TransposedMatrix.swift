@@ -32,7 +32,7 @@ final class TransposedMatrix: Sendable {
     private func whole() throws -> EncodedGroups {
         try state.withLock { state in
             if let whole = state.whole { return whole }
-            _ = try grouped.factorIfNeeded()
+            _ = try grouped.feedbackIfNeeded()
             let step = max(8, (1 << 18) / max(1, grouped.tensor.rowLength) / 8 * 8)
             let count = (outputs + step - 1) / step
             let pieces = Mutex<[Int: Result<EncodedGroups, any Error>]>([:])
@@ -61,7 +61,7 @@ final class TransposedMatrix: Sendable {
             state.handed += rows
             guard state.handed >= all else { return }
             state = State()
-            grouped.letGoOfFactor()
+            grouped.letGoOfFeedback()
         }
     }
 

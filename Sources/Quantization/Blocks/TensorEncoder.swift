@@ -7,18 +7,24 @@ public struct TensorEncoder: Sendable {
     public let type: ElementType
     public let method: BlockCodec.Method
     /// Weights of the columns for each expert; one list for a plain matrix, none when all columns count alike.
-    public let weights: [[Float]]
+    public private(set) var weights: [[Float]]
     /// NaN and infinities become 0 instead of an error.
     public let replacesNonfinite: Bool
+    /// What codes are chosen against beside `weights`.
+    public let source: FeedbackSource?
+    /// The same, made by `prepare`.
+    private var feedback: ErrorFeedback?
 
     /// Types that are written for speed: without weights their search is done in integers, so an estimate of the
     /// weights is left aside.
     private static let quickTypes: Set<ElementType> = [.q4_0, .q5_0, .q8_0]
 
-    /// - Parameter name: of the tensor in the importance matrix.
+    /// - Parameters:
+    ///   - hessians: what the method GPTQ needs.
+    ///   - name: of the tensor in GGUF.
     public init(
         _ tensor: Tensor, to type: ElementType, method: BlockMethod, importance: ImportanceMatrix? = nil,
-        name: String, replacesNonfinite: Bool = false
+        hessians: HessianStore? = nil, name: String, replacesNonfinite: Bool = false
     ) throws(QuantizationError) {
         let preferred: BlockCodec.Method = method == .nearest ? .nearest : .search
         self.method = BlockCodec.canEncode(type, preferred) ? preferred : .search
@@ -29,7 +35,22 @@ public struct TensorEncoder: Sendable {
         let experts = tensor.shape.count > 2 ? tensor.shape[0] : 1
         let importance = importance.flatMap { $0.isEstimated && Self.quickTypes.contains(type) ? nil : $0 }
         weights = (0..<experts).map { importance?.weights(of: name, expert: $0) ?? [] }
+        let isBlockMatrix = self.method == .search && type.isQuantized && tensor.shape.count == 2
+        source =
+            isBlockMatrix
+            ? FeedbackSource(
+                of: name, columns: tensor.rowLength, method: method, importance: importance, hessians: hessians) : nil
     }
+
+    /// Makes ready what all rows share.
+    public mutating func prepare() throws {
+        feedback = try source?.make()
+        // Second moments may be there without an importance matrix.
+        if let feedback, weights == [[]] { weights = [feedback.diagonal] }
+    }
+
+    /// Rows are best encoded in multiples of this.
+    public var rowMultiple: Int { source == nil ? 1 : 8 }
 
     /// What encoding rows found and made.
     public struct Rows: Sendable {
@@ -38,14 +59,13 @@ public struct TensorEncoder: Sendable {
         public var replaced: Int
     }
 
-    /// Memory that making one row takes beside its result.
-    public var workBytesPerRow: Int { 2 * tensor.rowLength * 4 }
-
     public func encode(rows: Range<Int>) throws -> Rows {
         var result = Rows(bytes: [], replaced: 0)
         result.bytes.reserveCapacity(rows.count * (type.byteCount(elements: tensor.rowLength) ?? 0))
-        // A few rows at a time, so that the floats between stay in the processor's cache.
-        let step = max(1, 32_768 / max(1, tensor.rowLength))
+        // A few rows at a time, so that the floats between stay in the processor's cache; with whole second moments all,
+        // so that those are read once.
+        let few = max(1, 32_768 / max(1, rowMultiple * tensor.rowLength)) * rowMultiple
+        let step = feedback?.isWhole == true ? rows.count : few
         var start = rows.lowerBound
         while start < rows.upperBound {
             let expert = Self.expert(of: start, in: tensor.shape)
@@ -54,10 +74,21 @@ public struct TensorEncoder: Sendable {
             result.replaced += read.replaced
             result.bytes += try BlockCodec.encode(
                 type, method, read.values, rowLength: tensor.rowLength,
-                importance: weights[min(expert, weights.count - 1)])
+                importance: weights[min(expert, weights.count - 1)], feedback: feedback)
             start = end
         }
         return result
+    }
+
+    /// What rows lost as `encode` wrote them: the error of the matrix's output, as far as the inputs are known, and
+    /// Σ importance · w².
+    public func error(of bytes: [UInt8], rows: Range<Int>) throws -> BlockCodec.RowError {
+        let values = try Self.finiteFloats(tensor, rows: rows, replacesNonfinite: true).values
+        let decoded = try BlockCodec.decode(type, unsafe bytes.span.bytes, count: values.count)
+        var error = BlockCodec.error(
+            of: decoded, against: values, rowLength: tensor.rowLength, importance: weights.count == 1 ? weights[0] : [])
+        if let known = feedback?.error(of: decoded, against: values) { error.error = known }
+        return error
     }
 
     /// The expert that a row of a stack of matrices belongs to.

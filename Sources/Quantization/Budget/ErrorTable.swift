@@ -8,8 +8,8 @@ public struct ErrorTable: Sendable {
     public struct Choice: Sendable, Hashable {
         public let type: ElementType
         public let byteCount: Int
-        /// Σ importance · (w − w')² over Σ importance · w²: with importance the mean square of the inputs, the error
-        /// of the matrix's output relative to its energy.
+        /// The error of the matrix's output, as far as its inputs are known, over Σ importance · w²: Σ importance ·
+        /// (w − w')² with the mean squares of the inputs as importance, and with feedback what that knows beside.
         public let relativeError: Double
         /// `relativeError` times how much the class of tensor matters to the model's output.
         public let cost: Double
@@ -91,19 +91,27 @@ public struct ErrorTable: Sendable {
         let length = tensor.rowLength
         let wanted = max(1, sampleLimit / max(1, length))
         let stride = max(1, (tensor.rowCount + wanted - 1) / wanted)
+        let sampled = Array(Swift.stride(from: 0, to: tensor.rowCount, by: stride))
+        let feedback =
+            tensor.shape.count == 2 ? try importance?.feedback(of: subject.name, columns: length) : nil
+        let together = feedback == nil ? 1 : 8
         var sums: [ElementType: BlockCodec.RowError] = [:]
         let candidates = TypeChooser.candidates(subject, types)
-        for first in Swift.stride(from: 0, to: tensor.rowCount, by: stride) {
-            let values = try TensorEncoder.finiteFloats(tensor, rows: first..<first + 1, replacesNonfinite: true)
-                .values
-            let expert = TensorEncoder.expert(of: first, in: tensor.shape)
+        for first in Swift.stride(from: 0, to: sampled.count, by: together) {
+            var values: [Float] = []
+            for row in sampled[first..<min(first + together, sampled.count)] {
+                values += try TensorEncoder.finiteFloats(tensor, rows: row..<row + 1, replacesNonfinite: true).values
+            }
+            let expert = TensorEncoder.expert(of: sampled[first], in: tensor.shape)
             let weights = importance?.weights(of: subject.name, expert: expert) ?? []
             for type in candidates {
-                let bytes = try BlockCodec.encode(type, .search, values, rowLength: length, importance: weights)
+                let bytes = try BlockCodec.encode(
+                    type, .search, values, rowLength: length, importance: weights, feedback: feedback)
                 let decoded = try BlockCodec.decode(type, unsafe bytes.span.bytes, count: values.count)
-                let row = BlockCodec.error(of: decoded, against: values, rowLength: length, importance: weights)
-                sums[type, default: .init()].error += row.error
-                sums[type, default: .init()].energy += row.energy
+                let rows = BlockCodec.error(of: decoded, against: values, rowLength: length, importance: weights)
+                sums[type, default: .init()].error +=
+                    feedback.flatMap { $0.error(of: decoded, against: values) } ?? rows.error
+                sums[type, default: .init()].energy += rows.energy
             }
         }
         let choices = candidates.compactMap { type -> Choice? in

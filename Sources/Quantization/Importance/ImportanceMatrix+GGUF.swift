@@ -44,6 +44,7 @@ extension ImportanceMatrix {
             entries[name] = entry
         }
         guard !entries.isEmpty else { throw fail("it holds no sums") }
+        try readFactors(file)
     }
 
     /// Writes the same layout; llama-quantize reads it.
@@ -62,6 +63,7 @@ extension ImportanceMatrix {
             tensors.append(try Self.tensor(name + ".in_sum2", [experts, entry.columns], entry.sums))
             tensors.append(try Self.tensor(name + ".counts", [experts, 1], entry.counts))
         }
+        writeFactors(&metadata, &tensors)
         let slash = path.lastIndex(of: "/")
         let folder = slash.map { path[..<$0].isEmpty ? "/" : String(path[..<$0]) } ?? "."
         let file = slash.map { String(path[path.index(after: $0)...]) } ?? path

@@ -1,3 +1,5 @@
+import TensorFiles
+
 /// Mean squares of the inputs of each matrix over a calibration text: formats/importance.md.
 public struct ImportanceMatrix: Sendable {
     /// One tensor's statistics. Experts have a row each; other tensors have one.
@@ -29,6 +31,10 @@ public struct ImportanceMatrix: Sendable {
     public var chunkSize: Int
     /// Divergence in nats for a relative output error of 1, by class of matrix; empty where nobody measured it.
     public var sensitivities: [QuantizationSubject.Class: Double] = [:]
+    /// F of `ErrorFeedback`, [rank, columns], under the first of the matrices that share an input; and for the others,
+    /// which that is.
+    var factors: [String: Tensor] = [:]
+    var factorOwners: [String: String] = [:]
     /// Taken from the model's norms, not from activations.
     public internal(set) var isEstimated = false
     /// Where it was read from, for messages.

@@ -84,9 +84,10 @@ public struct Calibration {
         _ inputs: [String: CalibrationObserver.Input], windows: Int, size: Int
     ) -> ImportanceMatrix {
         var matrix = ImportanceMatrix(datasets: [dataset], chunkCount: windows, chunkSize: size)
-        for input in inputs.values {
+        for (first, input) in inputs {
             let entry = ImportanceMatrix.Entry(sums: input.sums.map { Float($0) }, counts: [Float(input.tokens)])
             for name in input.names { matrix.entries[name] = entry }
+            matrix.setFactor(of: input.sketch, tokens: input.tokens, names: input.names, first: first)
         }
         return matrix
     }

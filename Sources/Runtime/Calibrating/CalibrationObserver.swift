@@ -2,7 +2,7 @@ import Kernels
 import ModelGraph
 import Quantization
 
-/// Adds up the squares, and on request the products, of what each matrix is about to multiply.
+/// Adds up the squares, a sketch of the products, and on request the products, of what each matrix is about to multiply.
 final class CalibrationObserver: ForwardObserver {
     /// One input, which several matrices may share.
     struct Input {
@@ -12,6 +12,7 @@ final class CalibrationObserver: ForwardObserver {
         var tokens = 0
         /// Σ x² for each column.
         var sums: [Double]
+        var sketch: MomentSketch
         /// columns × columns, Σ x x'; empty when not wanted.
         var moments: [Float] = []
     }
@@ -52,7 +53,9 @@ final class CalibrationObserver: ForwardObserver {
         guard let first = names.first else { return }
         var input =
             inputs.removeValue(forKey: first)
-            ?? Input(names: names, columns: rows.width, sums: [Double](repeating: 0, count: rows.width))
+            ?? Input(
+                names: names, columns: rows.width, sums: [Double](repeating: 0, count: rows.width),
+                sketch: MomentSketch(columns: rows.width))
         if wantsMoments, input.moments.isEmpty {
             input.moments = [Float](repeating: 0, count: rows.width * rows.width)
         }
@@ -62,11 +65,12 @@ final class CalibrationObserver: ForwardObserver {
                 for column in values.indices {
                     let value = values[column]
                     input.sums[column] += Double(value) * Double(value)
-                    if wantsMoments { flat.append(value) }
+                    flat.append(value)
                 }
             }
         }
-        if wantsMoments { SequentialQuantizer.addMoments(of: flat, columns: rows.width, to: &input.moments) }
+        input.sketch.add(flat)
+        if wantsMoments { Moments.addMoments(of: flat, columns: rows.width, to: &input.moments) }
         input.tokens += rows.count
         inputs[first] = input
     }

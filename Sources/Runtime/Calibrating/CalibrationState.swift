@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import Quantization
 import TensorFiles
 
 /// What an interrupted calibration has added up so far, and the file of second moments.
@@ -42,6 +43,9 @@ struct CalibrationState {
         for (name, input) in inputs.sorted(by: { $0.key < $1.key }) {
             let n = input.columns
             tensors.append(try Self.tensor(name + ".sums", [n], .f64, input.sums.map(\.bitPattern)))
+            tensors.append(
+                try Self.tensor(
+                    name + ".sketch", [n, MomentSketch.width], .f32, input.sketch.values.map(\.bitPattern)))
             if !input.moments.isEmpty {
                 tensors.append(try Self.tensor(name + ".moments", [n, n], .f32, input.moments.map(\.bitPattern)))
             }
@@ -66,10 +70,12 @@ struct CalibrationState {
             let sums = try tensor.withBytes(rows: 0..<1) { bytes in
                 (0..<tensor.elementCount).map { Double(bitPattern: bytes.loadLittleEndian($0 * 8, as: UInt64.self)) }
             }
+            let values = try file.tensors.first { $0.name == name + ".sketch" }?.floats() ?? []
+            guard let sketch = MomentSketch(columns: tensor.elementCount, values: values) else { return (0, [:]) }
             let moments = try file.tensors.first { $0.name == name + ".moments" }?.floats() ?? []
             inputs[name] = CalibrationObserver.Input(
                 names: Array(lines.dropFirst()), columns: tensor.elementCount, tokens: tokens, sums: sums,
-                moments: moments)
+                sketch: sketch, moments: moments)
         }
         return (windows, inputs)
     }
