@@ -18,7 +18,15 @@ struct SyntheticCalibration {
                 ("ffn_up", 64), ("ffn_down", 172),
             ] {
                 let name = "blk.\(block).\(name).weight"
-                matrix.entries[name] = Self.entry(columns)
+                let inputs = Self.inputs(columns)
+                matrix.entries[name] = Self.entry(inputs, columns)
+                // Some matrices are known by their columns alone, and some share their inputs.
+                if name.hasSuffix("attn_q.weight") || name.contains("ffn_") {
+                    var sketch = MomentSketch(columns: columns)
+                    sketch.add(inputs)
+                    let names = name.hasSuffix("attn_q.weight") ? [name, "blk.\(block).attn_k.weight"] : [name]
+                    matrix.setFactor(of: sketch, tokens: Self.tokens, names: names, first: name)
+                }
                 if columns == 64 { moments.append(try Self.moments(name, columns)) }
             }
         }
@@ -31,8 +39,18 @@ struct SyntheticCalibration {
         try writer.finish()
     }
 
-    static func entry(_ columns: Int) -> ImportanceMatrix.Entry {
-        .init(sums: (0..<columns).map { Float(1 + $0 * $0 % 37) }, counts: [4])
+    private static let tokens = 6
+
+    private static func inputs(_ columns: Int) -> [Float] {
+        (0..<tokens * columns).map { Float(($0 * $0 + 3 * $0) % 37 - 18) * ($0 % columns % 3 == 0 ? 1 : 0.25) }
+    }
+
+    static func entry(_ columns: Int) -> ImportanceMatrix.Entry { entry(inputs(columns), columns) }
+
+    private static func entry(_ inputs: [Float], _ columns: Int) -> ImportanceMatrix.Entry {
+        var sums = [Float](repeating: 0, count: columns)
+        for (at, value) in inputs.enumerated() { sums[at % columns] += value * value }
+        return .init(sums: sums, counts: [Float(tokens)])
     }
 
     /// Decaying with the distance from the diagonal, so that its eigenvalues are positive.

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Quantization
 import TensorFiles
 import TestSupport
@@ -26,6 +27,84 @@ import Testing
             #expect(read.weights(of: "blk.0.ffn_up_exps.weight", expert: 1) == [0.75, 1])
             #expect(read.weights(of: "blk.0.ffn_up_exps.weight", expert: 2).isEmpty)
             #expect(read.weights(of: "blk.0.attn_k.weight").isEmpty)
+        }
+    }
+
+    /// Directions serve all matrices with the input, and a tied table as its head.
+    @Test func directionsAreReadBack() throws {
+        try Self.inFolder { folder in
+            let columns = 32
+            let inputs = (0..<7 * columns).map { Float($0 * $0 % 23 - 11) }
+            var sums = [Float](repeating: 0, count: columns)
+            for (at, value) in inputs.enumerated() { sums[at % columns] += value * value }
+            var sketch = MomentSketch(columns: columns)
+            sketch.add(inputs)
+            var matrix = ImportanceMatrix()
+            let names = ["blk.0.attn_q.weight", "blk.0.attn_k.weight", "output.weight", "blk.0.ffn_up.weight"]
+            for name in names { matrix.entries[name] = .init(sums: sums, counts: [7]) }
+            matrix.setFactor(of: sketch, tokens: 7, names: Array(names[..<2]), first: names[0])
+            matrix.setFactor(of: sketch, tokens: 7, names: [names[2]], first: names[2])
+            let path = folder.appendingPathComponent("importance.gguf").path
+            try matrix.write(to: path)
+            let read = try ImportanceMatrix(path: path)
+            let values = (0..<4 * columns).map { Float($0 * 37 % 101 - 50) / 50 }
+            func bytes(_ matrix: ImportanceMatrix, _ name: String) throws -> [UInt8] {
+                let feedback = try #require(try matrix.feedback(of: name, columns: columns))
+                return try BlockCodec.encode(.q4_0, .search, values, rowLength: columns, feedback: feedback)
+            }
+            let expected = try bytes(matrix, names[0])
+            let plain = try BlockCodec.encode(
+                .q4_0, .search, values, rowLength: columns, importance: matrix.weights(of: names[0]))
+            #expect(expected != plain)
+            for name in [names[0], names[1], names[2], "token_embd.weight"] {
+                #expect(read.hasFactor(of: name, columns: columns))
+                #expect(try bytes(read, name) == expected, "\(name)")
+            }
+            #expect(try read.feedback(of: names[3], columns: columns) == nil)
+            #expect(try read.feedback(of: names[0], columns: 64) == nil)
+            // Other programs see what they know.
+            let file = try GGUFFile(path: path)
+            #expect(file.tensors.filter { $0.name.hasSuffix(".in_factors") }.map(\.shape) == [[32, 32], [32, 32]])
+            #expect(file.tensors.filter { $0.name.hasSuffix(".in_sum2") }.count == 4)
+        }
+    }
+
+    /// IM-07 and IM-08.
+    @Test func damagedDirectionsAreRefused() throws {
+        try Self.inFolder { folder in
+            let name = "blk.0.attn_q.weight"
+            func file(_ shape: [Int], _ type: ElementType, fill: UInt8) throws -> String {
+                let path = folder.appendingPathComponent("\(UUID().uuidString).gguf").path
+                func tensor(_ name: String, _ shape: [Int], _ type: ElementType, _ bytes: [UInt8]) throws -> Tensor {
+                    try #require(Tensor(name: name, shape: shape, type: type, source: MemorySource(bytes)))
+                }
+                let one: [UInt8] = [0, 0, 0x80, 0x3F]
+                let count = shape.reduce(1, *) * (type == .f32 ? 4 : 2)
+                let tensors = [
+                    try tensor(name + ".in_sum2", [1, 32], .f32, Array(repeatElement(one, count: 32).joined())),
+                    try tensor(name + ".counts", [1, 1], .f32, one),
+                    try tensor(name + ".in_factors", shape, type, [UInt8](repeating: fill, count: count)),
+                ]
+                var metadata = GGUFMetadata()
+                metadata["general.type"] = .string("imatrix")
+                let plan = try OutputPlan.gguf(
+                    tensors.map(TensorDeclaration.init), metadata: metadata,
+                    name: URL(fileURLWithPath: path).lastPathComponent, digests: false)
+                let writer = try CheckpointWriter(plan, folder: folder.path, options: .init())
+                for index in plan.writingOrder { try writer.write(tensors[index]) }
+                try writer.finish()
+                return path
+            }
+            for (shape, type) in [([33, 32], ElementType.bf16), ([4, 16], .bf16), ([32], .bf16), ([4, 32], .i16)] {
+                let path = try file(shape, type, fill: 0)
+                let error = #expect(throws: QuantizationError.self) { try ImportanceMatrix(path: path) }
+                #expect(error?.description.contains("in_factors") == true, "\(error?.description ?? "no error")")
+            }
+            let sound = try ImportanceMatrix(path: file([4, 32], .f32, fill: 0))
+            #expect(try sound.feedback(of: name, columns: 32) != nil)
+            let damaged = try ImportanceMatrix(path: file([4, 32], .bf16, fill: 0xFF))
+            let error = #expect(throws: QuantizationError.self) { try damaged.feedback(of: name, columns: 32) }
+            #expect(error?.description.contains("no number") == true)
         }
     }
 

@@ -80,9 +80,16 @@ import Testing
             let read = try ImportanceMatrix(path: output)
             #expect(read.sensitivities.mapValues { Float($0) } == measured.mapValues { Float($0) })
             #expect(read.entries == result.importance.entries)
+            // The directions are those of the moments, in all of the matrices that read them.
+            let feedback = try #require(try read.feedback(of: "blk.2.attn_v.weight", columns: 64))
+            let errors = (0..<64).map { Float($0 % 7) - 3 }
+            let told = try #require(feedback.error(of: [Float](repeating: 0, count: 64), against: errors))
             let store = try HessianStore(path: HessianStore.path(beside: output))
             let moments = try store.moments(of: "blk.2.attn_v.weight", columns: 64)
             let weights = read.weights(of: "blk.2.attn_v.weight")
+            var total = 0.0
+            for i in 0..<64 { for j in 0..<64 { total += Double(errors[i] * moments[i * 64 + j] * errors[j]) } }
+            #expect(abs(told - total) < 0.05 * total)
             for column in 0..<64 {
                 #expect(abs(moments[column * 65] - weights[column]) <= 1e-4 * weights[column])
             }
