@@ -39,34 +39,56 @@ void ft_add_gram(float *h, const float *x, size_t rows, size_t n, size_t stride)
     else gram_plain(h, x, rows, n, stride);
 }
 
-#define SKETCH_BODY                                                                                                    \
-    enum { RUN = 64, WIDE = FT_SKETCH_WIDTH / 8 };                                                                     \
-    wide seen[RUN][WIDE];                                                                                              \
-    for (size_t first = 0; first < rows; first += RUN) {                                                               \
-        const size_t count = rows - first < RUN ? rows - first : RUN;                                                  \
-        for (size_t r = 0; r < count; r++) {                                                                           \
-            wide sums[WIDE] = {0};                                                                                     \
-            for (size_t j = 0; j < n; j++) {                                                                           \
-                const wide *signs = (const wide *)(s + j * FT_SKETCH_WIDTH);                                           \
-                for (int i = 0; i < WIDE; i++) sums[i] += x[(first + r) * n + j] * signs[i];                           \
-            }                                                                                                          \
-            for (int i = 0; i < WIDE; i++) seen[r][i] = sums[i];                                                       \
-        }                                                                                                              \
+enum { WIDE = FT_SKETCH_WIDTH / 8 };
+
+#define SEEN_BODY                                                                                                      \
+    for (size_t r = 0; r < rows; r++) {                                                                                \
+        wide sums[WIDE] = {0};                                                                                         \
         for (size_t j = 0; j < n; j++) {                                                                               \
+            const wide *of = (const wide *)(signs + j * FT_SKETCH_WIDTH);                                              \
+            for (int i = 0; i < WIDE; i++) sums[i] += x[r * n + j] * of[i];                                            \
+        }                                                                                                              \
+        wide *to = (wide *)(seen + r * FT_SKETCH_WIDTH);                                                               \
+        for (int i = 0; i < WIDE; i++) to[i] = sums[i];                                                                \
+    }
+
+CLONES static void seen_fast(const float *x, size_t rows, size_t n, const float *signs, float *seen) { SEEN_BODY }
+
+static void seen_plain(const float *x, size_t rows, size_t n, const float *signs, float *seen) { SEEN_BODY }
+
+void ft_sketch_rows(const float *x, size_t rows, size_t n, const float *signs, float *seen) {
+    if (ft_isa_supported(FT_ISA_AVX2)) seen_fast(x, rows, n, signs, seen);
+    else seen_plain(x, rows, n, signs, seen);
+}
+
+// What was seen of a run of rows stays in the processor's cache while the columns go by.
+#define SKETCH_BODY                                                                                                    \
+    enum { RUN = 64 };                                                                                                 \
+    for (size_t first = 0; first < rows; first += RUN) {                                                               \
+        const size_t last = rows - first < RUN ? rows : first + RUN;                                                   \
+        for (size_t j = from; j < end; j++) {                                                                          \
             wide sums[WIDE] = {0};                                                                                     \
-            for (size_t r = 0; r < count; r++) {                                                                       \
-                for (int i = 0; i < WIDE; i++) sums[i] += x[(first + r) * n + j] * seen[r][i];                         \
+            for (size_t r = first; r < last; r++) {                                                                    \
+                const wide *of = (const wide *)(seen + r * FT_SKETCH_WIDTH);                                           \
+                for (int i = 0; i < WIDE; i++) sums[i] += x[r * n + j] * of[i];                                        \
             }                                                                                                          \
             wide *to = (wide *)(sketch + j * FT_SKETCH_WIDTH);                                                         \
             for (int i = 0; i < WIDE; i++) to[i] += sums[i];                                                           \
         }                                                                                                              \
     }
 
-CLONES static void sketch_fast(float *sketch, const float *x, size_t rows, size_t n, const float *s) { SKETCH_BODY }
+CLONES static void sketch_fast(
+    float *sketch, const float *x, size_t rows, size_t n, const float *seen, size_t from, size_t end) {
+    SKETCH_BODY
+}
 
-static void sketch_plain(float *sketch, const float *x, size_t rows, size_t n, const float *s) { SKETCH_BODY }
+static void sketch_plain(
+    float *sketch, const float *x, size_t rows, size_t n, const float *seen, size_t from, size_t end) {
+    SKETCH_BODY
+}
 
-void ft_add_sketch(float *sketch, const float *x, size_t rows, size_t n, const float *s) {
-    if (ft_isa_supported(FT_ISA_AVX2)) sketch_fast(sketch, x, rows, n, s);
-    else sketch_plain(sketch, x, rows, n, s);
+void ft_sketch_columns(
+    float *sketch, const float *x, size_t rows, size_t n, const float *seen, size_t from, size_t end) {
+    if (ft_isa_supported(FT_ISA_AVX2)) sketch_fast(sketch, x, rows, n, seen, from, end);
+    else sketch_plain(sketch, x, rows, n, seen, from, end);
 }

@@ -15,14 +15,38 @@ public enum Moments {
     }
 
     /// Adds X'(X S) of rows X to a sketch; `signs` is S, as large as the sketch.
-    public static func addSketch(of rows: [Float], columns: Int, signs: [Float], to sketch: inout [Float]) {
+    public static func addSketch(
+        of rows: [Float], columns: Int, signs: [Float], to sketch: inout [Float], pool: WorkerPool
+    ) {
+        let width = Int(FT_SKETCH_WIDTH)
         precondition(columns > 0 && rows.count % columns == 0, "whole rows")
-        precondition(sketch.count == columns * Int(FT_SKETCH_WIDTH) && signs.count == sketch.count)
+        precondition(sketch.count == columns * width && signs.count == sketch.count, "a sketch of the columns")
+        let count = rows.count / columns
+        var seen = [Float](repeating: 0, count: count * width)
         unsafe sketch.withUnsafeMutableBufferPointer { sketch in
-            unsafe rows.withUnsafeBufferPointer { rows in
-                unsafe signs.withUnsafeBufferPointer { signs in
-                    unsafe ft_add_sketch(
-                        sketch.baseAddress, rows.baseAddress, rows.count / columns, columns, signs.baseAddress)
+            unsafe seen.withUnsafeMutableBufferPointer { seen in
+                unsafe rows.withUnsafeBufferPointer { rows in
+                    unsafe signs.withUnsafeBufferPointer { signs in
+                        guard count > 0, let sketch = sketch.baseAddress, let seen = seen.baseAddress,
+                            let rows = rows.baseAddress, let signs = signs.baseAddress
+                        else { return }
+                        let shared = unsafe (
+                            SharedPointer(sketch), SharedPointer(seen), SharedPointer(UnsafeMutablePointer(mutating: rows)),
+                            SharedPointer(UnsafeMutablePointer(mutating: signs))
+                        )
+                        let (few, some) = (16, 64)
+                        pool.run((count + few - 1) / few) { item in
+                            let row = item * few
+                            unsafe ft_sketch_rows(
+                                shared.2.pointer + row * columns, min(few, count - row), columns, shared.3.pointer,
+                                shared.1.pointer + row * width)
+                        }
+                        pool.run((columns + some - 1) / some) { item in
+                            unsafe ft_sketch_columns(
+                                shared.0.pointer, shared.2.pointer, count, columns, shared.1.pointer, item * some,
+                                min(columns, (item + 1) * some))
+                        }
+                    }
                 }
             }
         }

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Quantization
 import TensorFiles
 
@@ -23,7 +24,7 @@ struct SyntheticCalibration {
                 // Some matrices are known by their columns alone, and some share their inputs.
                 if name.hasSuffix("attn_q.weight") || name.contains("ffn_") {
                     var sketch = MomentSketch(columns: columns)
-                    sketch.add(inputs)
+                    sketch.add(inputs, pool: try WorkerPool(threads: 1))
                     let names = name.hasSuffix("attn_q.weight") ? [name, "blk.\(block).attn_k.weight"] : [name]
                     matrix.setFactor(of: sketch, tokens: Self.tokens, names: names, first: name)
                 }

@@ -48,7 +48,7 @@ import Testing
         init(columns n: Int) throws {
             let rows = inputs(400, n)
             var sketch = MomentSketch(columns: n)
-            sketch.add(rows)
+            sketch.add(rows, pool: try WorkerPool(threads: 1))
             var moments = [Float](repeating: 0, count: n * n)
             Moments.addMoments(of: rows, columns: n, to: &moments)
             for i in 0..<n { for j in 0..<i { moments[i * n + j] = moments[j * n + i] } }
@@ -226,8 +226,13 @@ import Testing
             (0..<directions).reduce(Float(0)) { $0 + parts[at / n * directions + $1] * axes[$1 * n + at % n] }
         }
         var sketch = MomentSketch(columns: n)
-        sketch.add(Array(x[..<(70 * n)]))
-        sketch.add(Array(x[(70 * n)...]))
+        // Threads change nothing.
+        let pools = try (WorkerPool(threads: 1), WorkerPool(threads: 3))
+        sketch.add(Array(x[..<(70 * n)]), pool: pools.0)
+        var threaded = sketch
+        sketch.add(Array(x[(70 * n)...]), pool: pools.0)
+        threaded.add(Array(x[(70 * n)...]), pool: pools.1)
+        #expect(threaded.values == sketch.values)
         let factor = sketch.factor()
         var moments = [Float](repeating: 0, count: n * n)
         Moments.addMoments(of: x, columns: n, to: &moments)

@@ -38,7 +38,7 @@ import Testing
             var sums = [Float](repeating: 0, count: columns)
             for (at, value) in inputs.enumerated() { sums[at % columns] += value * value }
             var sketch = MomentSketch(columns: columns)
-            sketch.add(inputs)
+            sketch.add(inputs, pool: try WorkerPool(threads: 1))
             var matrix = ImportanceMatrix()
             let names = ["blk.0.attn_q.weight", "blk.0.attn_k.weight", "output.weight", "blk.0.ffn_up.weight"]
             for name in names { matrix.entries[name] = .init(sums: sums, counts: [7]) }

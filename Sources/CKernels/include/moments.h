@@ -10,8 +10,12 @@ void ft_add_gram(float *h, const float *x, size_t rows, size_t n, size_t stride)
 
 enum { FT_SKETCH_WIDTH = 64 };
 
-// Adds x'(x s) of `rows` rows of n values to `sketch`; both s and sketch are n × FT_SKETCH_WIDTH. Sums go in the order
-// of rows, in runs of 64 rows.
-void ft_add_sketch(float *sketch, const float *x, size_t rows, size_t n, const float *s);
+// seen = x signs, for `rows` rows of n values; signs are n × FT_SKETCH_WIDTH, seen rows × FT_SKETCH_WIDTH.
+void ft_sketch_rows(const float *x, size_t rows, size_t n, const float *signs, float *seen);
+
+// sketch += x' seen for the columns from…end, sketch being n × FT_SKETCH_WIDTH. Sums go in the order of rows, in runs of
+// 64 rows.
+void ft_sketch_columns(
+    float *sketch, const float *x, size_t rows, size_t n, const float *seen, size_t from, size_t end);
 
 #endif

@@ -1,5 +1,5 @@
 import COpenBLAS
-import Kernels
+public import Kernels
 
 /// The second moments H = Σ x x' of a matrix's inputs, seen through 64 random directions S: Y = H S.
 ///
@@ -40,8 +40,8 @@ public struct MomentSketch: Sendable {
     }
 
     /// Adds inputs, any number of `columns` floats one after the other.
-    public mutating func add(_ rows: [Float]) {
-        Moments.addSketch(of: rows, columns: columns, signs: signs, to: &values)
+    public mutating func add(_ rows: [Float], pool: WorkerPool) {
+        Moments.addSketch(of: rows, columns: columns, signs: signs, to: &values, pool: pool)
     }
 
     /// F with `ErrorFeedback.rank` columns, F F' near H and never above it by more than rounding: columns × rank. Zeros

@@ -47,7 +47,8 @@ public struct Calibration {
         let state = CalibrationState(
             path: path + ".partial", identity: "\(model.path) \(size) \(wantsMoments) \(Self.digest(tokens))")
         let (done, inputs) = resumes ? try state.load() : (0, [:])
-        let observer = CalibrationObserver(architecture, wantsMoments: wantsMoments, inputs: inputs)
+        let observer = CalibrationObserver(
+            architecture, wantsMoments: wantsMoments, pool: model.transformer.pool, inputs: inputs)
         let sequence = try model.sequence(positions: size, precision: .f32)
         var sinceSaved = ContinuousClock.now
         for window in done..<count {

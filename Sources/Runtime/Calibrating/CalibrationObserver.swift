@@ -20,11 +20,13 @@ final class CalibrationObserver: ForwardObserver {
     private(set) var inputs: [String: Input] = [:]
     private let architecture: Architecture
     private let wantsMoments: Bool
+    private let pool: WorkerPool
     private var flat: [Float] = []
 
-    init(_ architecture: Architecture, wantsMoments: Bool, inputs: [String: Input] = [:]) {
+    init(_ architecture: Architecture, wantsMoments: Bool, pool: WorkerPool, inputs: [String: Input] = [:]) {
         self.architecture = architecture
         self.wantsMoments = wantsMoments
+        self.pool = pool
         self.inputs = inputs
     }
 
@@ -69,7 +71,7 @@ final class CalibrationObserver: ForwardObserver {
                 }
             }
         }
-        input.sketch.add(flat)
+        input.sketch.add(flat, pool: pool)
         if wantsMoments { Moments.addMoments(of: flat, columns: rows.width, to: &input.moments) }
         input.tokens += rows.count
         inputs[first] = input
