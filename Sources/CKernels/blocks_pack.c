@@ -268,23 +268,21 @@ int ft_block_levels(ft_type type, float *levels) {
     return 1 << bits;
 }
 
+size_t ft_block_share(ft_type type) {
+    return ft_block_elements(type) == 32 || type == FT_Q4_K || type == FT_Q5_K || type == FT_IQ4_XS ? 32 : 16;
+}
+
 bool ft_grid_of_block(ft_type type, const uint8_t *block, ft_block_grid *grid) {
     ft_block_fields f;
     if (!ft_unpack_block(type, block, &f)) return false;
-    const int elements = (int)ft_block_elements(type);
-    const int sub = elements == 32 || type == FT_Q4_K || type == FT_Q5_K || type == FT_IQ4_XS ? 32 : 16;
+    const size_t elements = ft_block_elements(type);
     const float d = type == FT_MXFP4 ? ft_half_of_e8m0((uint8_t)f.d) : ft_float_of_half(f.d);
     const float dmin = ft_float_of_half(f.dmin);
-    for (int s = 0; s < elements / sub; s++) {
-        float scale = d, offset = type == FT_Q4_1 || type == FT_Q5_1 ? dmin : 0;
-        if (elements == 256) {
-            scale = d * (float)f.scales[s];
-            offset = -(dmin * (float)f.minimums[s]);
-        }
-        for (int j = s * sub; j < (s + 1) * sub; j++) {
-            grid->scale[j] = scale;
-            grid->offset[j] = offset;
-        }
+    for (size_t i = 0; i < elements / ft_block_share(type); i++) {
+        grid->scale[i] = elements == 256 ? d * (float)f.scales[i] : d;
+        grid->offset[i] = elements == 256 ? -(dmin * (float)f.minimums[i])
+            : type == FT_Q4_1 || type == FT_Q5_1 ? dmin
+                                                 : 0;
     }
     return true;
 }

@@ -25,18 +25,61 @@ void ft_feedback_answers(const float *directions, const float *rest, size_t n, f
     }
 }
 
-// Few directions need eight rows at a time; H itself is read once for all rows.
-static size_t rows_together(const ft_feedback *f, size_t rows) { return f->upper || rows < FEEDBACK_ROWS ? rows : FEEDBACK_ROWS; }
+// Few directions need two sets at a time; H itself is read once for all rows.
+static size_t rows_together(const ft_feedback *f, size_t rows) {
+    return f->upper || rows < 2 * FEEDBACK_ROWS ? rows : 2 * FEEDBACK_ROWS;
+}
 
-static bool make_sets(size_t rows, size_t n, ft_feedback_sets *s) {
-    const size_t sets = (rows + FEEDBACK_ROWS - 1) / FEEDBACK_ROWS, floats = sets * n * FEEDBACK_ROWS;
-    const size_t errors = sets * FEEDBACK_RUN * FEEDBACK_ROWS;
-    float *all = aligned_alloc(64, ((3 * floats + errors) * sizeof(float) + floats + 63) / 64 * 64);
+// Room for sets of `rows` rows whose columns share scales `share` at a time.
+static bool make_sets(size_t rows, size_t n, size_t share, const ft_feedback *f, ft_feedback_sets *s) {
+    const size_t sets = (rows + FEEDBACK_ROWS - 1) / FEEDBACK_ROWS, units = n / share;
+    const size_t x = sets * n * FEEDBACK_ROWS, scales = sets * units * FEEDBACK_ROWS;
+    const size_t errors = f->upper ? sets * FEEDBACK_RUN * FEEDBACK_ROWS : 0;
+    const size_t bytes = (x + 3 * scales + errors + n) * sizeof(float) + x;
+    float *all = aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (!all) return false;
-    memset(all, 0, 3 * floats * sizeof(float));
+    memset(all, 0, 2 * scales * sizeof(float));
+    uint32_t *unit = (uint32_t *)(all + 3 * scales + x + errors);
+    for (size_t j = 0; j < n; j++) unit[f->place[j]] = (uint32_t)(j / share);
     *s = (ft_feedback_sets){
-        sets, n, all, all + floats, all + 2 * floats, all + 3 * floats, (uint8_t *)(all + 3 * floats + errors)};
+        .n = n, .sets = sets, .unit = unit, .units = units, .scale = all, .offset = all + scales,
+        .inverse = all + 2 * scales, .x = all + 3 * scales, .errors = all + 3 * scales + x, .codes = (uint8_t *)(unit + n)};
     return true;
+}
+
+// The scales of one of the sets' rows, a unit at a time.
+static void put_scale(const ft_feedback_sets *s, size_t row, size_t unit, float scale, float offset) {
+    const size_t to = (row / FEEDBACK_ROWS * s->units + unit) * FEEDBACK_ROWS + row % FEEDBACK_ROWS;
+    s->scale[to] = scale;
+    s->offset[to] = offset;
+}
+
+// Bytes of eight words as the rows of a square, turned into its columns.
+static void turn_bytes(uint64_t v[8]) {
+    static const uint64_t masks[3] = {0x00000000FFFFFFFF, 0x0000FFFF0000FFFF, 0x00FF00FF00FF00FF};
+    for (int stage = 0, span = 4; stage < 3; stage++, span /= 2) {
+        for (int i = 0; i < 8; i++) {
+            if (i & span) continue;
+            const uint64_t low = v[i], high = v[i + span];
+            v[i] = (low & masks[stage]) | (high & masks[stage]) << 8 * span;
+            v[i + span] = (low >> 8 * span & masks[stage]) | (high & ~masks[stage]);
+        }
+    }
+}
+
+// The codes of a set's eight rows, from the order of coding: out[i] is row i's.
+static void take_codes(const ft_feedback_sets *s, size_t set, const uint32_t *place, uint8_t *const *out) {
+    const uint8_t *codes = s->codes + set * s->n * FEEDBACK_ROWS;
+    size_t j = 0;
+    for (; j + 8 <= s->n; j += 8) {
+        uint64_t v[8];
+        for (int i = 0; i < 8; i++) memcpy(&v[i], codes + place[j + (size_t)i] * FEEDBACK_ROWS, 8);
+        turn_bytes(v);
+        for (int i = 0; i < 8; i++) memcpy(out[i] + j, &v[i], 8);
+    }
+    for (; j < s->n; j++) {
+        for (int i = 0; i < FEEDBACK_ROWS; i++) out[i][j] = codes[place[j] * FEEDBACK_ROWS + (size_t)i];
+    }
 }
 
 static void choose(ft_isa isa, const ft_feedback_sets *s, const ft_feedback_levels *l, const ft_feedback *f) {
@@ -54,9 +97,14 @@ bool ft_feedback_rows(
     ft_isa isa, ft_type type, const float *w, size_t rows, size_t n, const ft_feedback *f, void *blocks) {
     const size_t elements = ft_block_elements(type), bytes = ft_block_bytes(type);
     if (elements < 2 || n % elements != 0 || !ft_can_encode(type, FT_SEARCH)) return false;
-    const size_t rowBytes = n / elements * bytes, together = rows_together(f, rows);
+    const size_t rowBytes = n / elements * bytes, together = rows_together(f, rows), share = ft_block_share(type);
     ft_feedback_sets s;
-    if (!make_sets(together, n, &s)) return false;
+    uint8_t *plain = malloc(n * FEEDBACK_ROWS), *own[FEEDBACK_ROWS];
+    if (!plain || !make_sets(together, n, share, f, &s)) {
+        free(plain);
+        return false;
+    }
+    for (int i = 0; i < FEEDBACK_ROWS; i++) own[i] = plain + (size_t)i * n;
     // Levels in increasing order, and their codes: MXFP4's second half of codes are the negative ones, from zero down.
     float levels[256], sorted[16];
     uint8_t codes[16];
@@ -68,37 +116,34 @@ bool ft_feedback_rows(
     }
     const ft_feedback_levels l = {isUniform ? NULL : sorted, levels[0], (float)(count - 1)};
     for (size_t first = 0; first < rows; first += together) {
-        const size_t some = rows - first < together ? rows - first : together;
-        uint8_t *own = (uint8_t *)blocks + first * rowBytes;
-        for (size_t i = 0; i < some; i++) {
-            const size_t lane = i / FEEDBACK_ROWS * n * FEEDBACK_ROWS + i % FEEDBACK_ROWS;
+        s.rows = rows - first < together ? rows - first : together;
+        s.w = w + first * n;
+        uint8_t *here = (uint8_t *)blocks + first * rowBytes;
+        for (size_t i = 0; i < s.rows; i++) {
             for (size_t at = 0; at < n; at += elements) {
                 ft_block_grid grid;
-                ft_grid_of_block(type, own + i * rowBytes + at / elements * bytes, &grid);
-                for (size_t j = 0; j < elements; j++) {
-                    const size_t to = lane + f->place[at + j] * FEEDBACK_ROWS;
-                    s.x[to] = w[(first + i) * n + at + j];
-                    s.scale[to] = grid.scale[j];
-                    s.offset[to] = grid.offset[j];
+                ft_grid_of_block(type, here + i * rowBytes + at / elements * bytes, &grid);
+                for (size_t j = 0; j < elements / share; j++) {
+                    put_scale(&s, i, at / share + j, grid.scale[j], grid.offset[j]);
                 }
             }
         }
         choose(isa, &s, &l, f);
-        for (size_t i = 0; i < some; i++) {
-            const uint8_t *from = s.codes + i / FEEDBACK_ROWS * n * FEEDBACK_ROWS + i % FEEDBACK_ROWS;
+        for (size_t i = 0; i < s.rows; i++) {
+            if (i % FEEDBACK_ROWS == 0) take_codes(&s, i / FEEDBACK_ROWS, f->place, own);
+            const uint8_t *row = own[i % FEEDBACK_ROWS];
             for (size_t at = 0; at < n; at += elements) {
-                uint8_t *block = own + i * rowBytes + at / elements * bytes;
+                uint8_t *block = here + i * rowBytes + at / elements * bytes;
                 ft_block_fields fields;
                 ft_unpack_block(type, block, &fields);
-                for (size_t j = 0; j < elements; j++) {
-                    const uint8_t code = from[f->place[at + j] * FEEDBACK_ROWS];
-                    fields.codes[j] = isUniform ? code : codes[code];
-                }
+                if (isUniform) memcpy(fields.codes, row + at, elements);
+                else for (size_t j = 0; j < elements; j++) fields.codes[j] = codes[row[at + j]];
                 ft_pack_block(type, &fields, block);
             }
         }
     }
-    free(s.x);
+    free(plain);
+    free(s.scale);
     return true;
 }
 
@@ -109,34 +154,30 @@ bool ft_feedback_groups(
     const size_t across = n / format->group, rowBytes = n * (size_t)format->bits / 8;
     const size_t together = rows_together(f, rows);
     ft_feedback_sets s;
-    uint8_t *row = malloc(n);
-    if (!row || !make_sets(together, n, &s)) {
-        free(row);
+    uint8_t *plain = malloc(n * FEEDBACK_ROWS), *own[FEEDBACK_ROWS];
+    if (!plain || !make_sets(together, n, format->group, f, &s)) {
+        free(plain);
         return false;
     }
+    for (int i = 0; i < FEEDBACK_ROWS; i++) own[i] = plain + (size_t)i * n;
     const ft_feedback_levels l = {NULL, 0, (float)((1 << format->bits) - 1)};
     for (size_t first = 0; first < rows; first += together) {
-        const size_t some = rows - first < together ? rows - first : together;
-        for (size_t i = 0; i < some; i++) {
-            const size_t lane = i / FEEDBACK_ROWS * n * FEEDBACK_ROWS + i % FEEDBACK_ROWS;
-            for (size_t j = 0; j < n; j++) {
-                const size_t group = (first + i) * across + j / format->group;
-                const size_t to = lane + f->place[j] * FEEDBACK_ROWS;
-                s.x[to] = w[(first + i) * n + j];
-                s.scale[to] = scales[group];
-                s.offset[to] =
-                    ft_group_base(format, offsets[group]) - scales[group] * ft_group_zero(format, offsets[group]);
+        s.rows = rows - first < together ? rows - first : together;
+        s.w = w + first * n;
+        for (size_t i = 0; i < s.rows; i++) {
+            for (size_t unit = 0; unit < across; unit++) {
+                const float scale = scales[(first + i) * across + unit], offset = offsets[(first + i) * across + unit];
+                put_scale(&s, i, unit, scale, ft_group_base(format, offset) - scale * ft_group_zero(format, offset));
             }
         }
         choose(isa, &s, &l, f);
-        for (size_t i = 0; i < some; i++) {
-            const uint8_t *from = s.codes + i / FEEDBACK_ROWS * n * FEEDBACK_ROWS + i % FEEDBACK_ROWS;
-            for (size_t j = 0; j < n; j++) row[j] = from[f->place[j] * FEEDBACK_ROWS];
-            ft_group_pack(format->bits, row, n, codes + (first + i) * rowBytes);
+        for (size_t i = 0; i < s.rows; i++) {
+            if (i % FEEDBACK_ROWS == 0) take_codes(&s, i / FEEDBACK_ROWS, f->place, own);
+            ft_group_pack(format->bits, own[i % FEEDBACK_ROWS], n, codes + (first + i) * rowBytes);
         }
     }
-    free(s.x);
-    free(row);
+    free(plain);
+    free(s.scale);
     return true;
 }
 

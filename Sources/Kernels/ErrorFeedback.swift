@@ -97,9 +97,9 @@ public struct ErrorFeedback: Sendable {
     /// Bytes that the second form takes.
     public static func byteCount(columns: Int) -> Int { columns * (3 * rank * 4 + 8) }
 
-    /// Bytes that choosing a row's codes takes: weight, scale, offset and code of each column. Few directions need them for
-    /// eight rows at a time.
-    public static func workBytes(columns: Int) -> Int { 13 * columns + 1024 }
+    /// Bytes that choosing a row's codes takes: weights, scales, errors and codes of its columns. Few directions need them
+    /// for sixteen rows at a time.
+    public static func workBytes(columns: Int) -> Int { 7 * columns + 1024 }
 
     private func withKernel<Result>(_ body: (UnsafePointer<ft_feedback>) -> Result) -> Result {
         unsafe places.withUnsafeBufferPointer { places in

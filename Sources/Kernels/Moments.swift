@@ -31,7 +31,8 @@ public enum Moments {
                             let rows = rows.baseAddress, let signs = signs.baseAddress
                         else { return }
                         let shared = unsafe (
-                            SharedPointer(sketch), SharedPointer(seen), SharedPointer(UnsafeMutablePointer(mutating: rows)),
+                            SharedPointer(sketch), SharedPointer(seen),
+                            SharedPointer(UnsafeMutablePointer(mutating: rows)),
                             SharedPointer(UnsafeMutablePointer(mutating: signs))
                         )
                         let (few, some) = (16, 64)

@@ -60,7 +60,18 @@ import Testing
                     continue
                 }
                 let format = layout.format(for: one.type)
-                let chosen = try GroupCodec.encode(format, .search, one.floats(), rowLength: one.rowLength)
+                // Four bits are spent by what the norm before the matrix tells.
+                let norm: TensorRole.Part? =
+                    switch role.part {
+                    case .query, .key, .value: .attentionNorm
+                    case .gate, .up: .feedForwardNorm
+                    case .tokenEmbedding: .outputNorm
+                    default: nil
+                    }
+                let gains = try norm.flatMap { try source.tensors[TensorRole($0, block: role.block)]?.floats() }
+                let importance = layout.bits == 4 ? gains?.map { $0 * $0 } ?? [] : []
+                let chosen = try GroupCodec.encode(
+                    format, .search, one.floats(), rowLength: one.rowLength, importance: importance)
                 #expect(try other.floats() == GroupCodec.decode(format, chosen, rowLength: one.rowLength), "\(role)")
                 count += 1
             }

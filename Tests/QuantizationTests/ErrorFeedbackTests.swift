@@ -62,7 +62,8 @@ import Testing
 
         /// H that a kind of feedback stands for, columns × columns.
         func moments(whole: Bool) -> [Double] {
-            let n = diagonal.count, rank = ErrorFeedback.rank
+            let n = diagonal.count
+            let rank = ErrorFeedback.rank
             if whole {
                 let mean = diagonal.reduce(0.0) { $0 + Double($1) } / Double(n)
                 return (0..<n * n).map { Double(moments[$0]) + ($0 % (n + 1) == 0 ? 0.01 * mean : 0) }
@@ -82,7 +83,8 @@ import Testing
     /// The value that makes e H e' least when the columns after it may take any real error, found by solving for all of
     /// them; the code must be one of the nearest to it.
     @Test(arguments: [false, true]) func everyColumnIsAtTheValueThatTheRestCanBestMakeUpFor(whole: Bool) throws {
-        let n = 64, rows = 3
+        let n = 64
+        let rows = 3
         let known = try Known(columns: n)
         let feedback = whole ? known.whole : known.few
         let moments = known.moments(whole: whole)
@@ -103,9 +105,12 @@ import Testing
                 }
                 let wanted = w[column] - Self.solution(matrix, side)[0]
                 let block = row * n / 32 + column / 32
-                let scale = Self.half(bytes, 20 * block), offset = Self.half(bytes, 20 * block + 2)
+                let scale = Self.half(bytes, 20 * block)
+                let offset = Self.half(bytes, 20 * block + 2)
                 let most = offset + 15 * scale
-                let nearest = offset + scale * ((min(max(wanted, min(offset, most)), max(offset, most)) - offset) / scale).rounded()
+                let nearest =
+                    offset + scale
+                    * ((min(max(wanted, min(offset, most)), max(offset, most)) - offset) / scale).rounded()
                 // Rounding of floats decides where the target lies halfway.
                 let chosen = w[column] - e[column]
                 #expect(
@@ -142,7 +147,8 @@ import Testing
 
     /// The output's error falls for every type, and what the feedback says of it is e H e'.
     @Test(arguments: types) func outputsLoseLess(type: ElementType) throws {
-        let n = 256, rows = 9
+        let n = 256
+        let rows = 9
         let known = try Known(columns: n)
         let (fewMoments, wholeMoments) = (known.moments(whole: false), known.moments(whole: true))
         let values = Self.weights(rows * n)
@@ -174,7 +180,8 @@ import Testing
 
     /// Plain and fast kernels choose the same codes, and a row's do not depend on the others.
     @Test(arguments: types) func instructionSetsAndNeighboursChangeNothing(type: ElementType) throws {
-        let n = 512, rows = 11
+        let n = 512
+        let rows = 11
         let known = try Known(columns: n)
         let values = Self.weights(rows * n)
         let start = try BlockCodec.encode(type, .search, values, rowLength: n, importance: known.diagonal)
@@ -218,7 +225,9 @@ import Testing
 
     /// Inputs of at most 32 directions are known whole, and nothing is ever taken for more than it is.
     @Test(arguments: [1, 5, 32, 60]) func sketchesFindTheDirections(directions: Int) throws {
-        let n = 96, rows = 150, rank = ErrorFeedback.rank
+        let n = 96
+        let rows = 150
+        let rank = ErrorFeedback.rank
         var axes = Self.inputs(directions, n, directions: 4)
         for k in 0..<directions { for j in 0..<n { axes[k * n + j] *= pow(0.85, Float(k)) } }
         let parts = Self.weights(rows * directions)

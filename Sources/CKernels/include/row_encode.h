@@ -38,10 +38,13 @@ bool ft_encode_rows_with(
 bool ft_unpack_block(ft_type type, const uint8_t *block, ft_block_fields *fields);
 bool ft_pack_block(ft_type type, const ft_block_fields *fields, uint8_t *block);
 
-// The values that a block's codes can stand for: element j decodes to scale[j] · level + offset[j], with the level that
-// ft_block_levels gives the code.
+// Elements that share a scale and an offset: a block, or a part of one.
+size_t ft_block_share(ft_type type);
+
+// The values that a block's codes can stand for: an element of share i decodes to scale[i] · level + offset[i], with the
+// level that ft_block_levels gives the code.
 typedef struct {
-    float scale[256], offset[256];
+    float scale[16], offset[16];
 } ft_block_grid;
 
 bool ft_grid_of_block(ft_type type, const uint8_t *block, ft_block_grid *grid);

@@ -80,7 +80,8 @@ final class GroupedMatrix: Sendable {
             let run = start..<min(rows.upperBound, start + step)
             let read = try TensorEncoder.finiteFloats(tensor, rows: run, replacesNonfinite: work.replacesNonfinite)
             let encoded = try GroupCodec.encode(
-                format, method == .nearest ? .nearest : .search, read.values, rowLength: length, importance: importance,
+                format, method == .nearest ? .nearest : .search, read.values, rowLength: length,
+                importance: importance,
                 feedback: feedback)
             if isCounted {
                 work.tally.add(replaced: read.replaced)

@@ -1,3 +1,4 @@
+import Kernels
 import ModelGraph
 import Quantization
 import TensorFiles
@@ -18,12 +19,11 @@ extension QuantizationRequest {
         conversion.threads = threads
         let graph = try conversion.openGraph()
         if !requantizes { try refuseQuantized(graph) }
-        let matrix = try importance.map { try ImportanceMatrix(path: $0) }
-        try matrix?.check(against: subjects(graph))
+        let known = try weights(graph, layout)
         let tally = QuantizationTally()
         let store = method == .gptq && !isDryRun ? try hessianStore() : nil
         let work = QuantizationWork(
-            importance: matrix, hessians: store, replacesNonfinite: replacesNonfinite, measures: requantizes,
+            importance: known, hessians: store, replacesNonfinite: replacesNonfinite, measures: requantizes,
             tally: tally)
         let words = "\(layout.scheme.rawValue) \(layout.groupSize ?? 0) \(method.rawValue)"
         conversion.quantization = HubQuantization(
@@ -34,16 +34,26 @@ extension QuantizationRequest {
         return planned
     }
 
-    /// Tensors under the names that importance matrices know.
-    private func subjects(_ graph: ModelGraph) throws -> [QuantizationSubject] {
-        guard let architecture = graph.origin?.architecture else { return [] }
+    /// The importance matrix, or for 4 bits what the model's norms tell of the columns that matter.
+    private func weights(_ graph: ModelGraph, _ layout: HubLayout) throws -> ImportanceMatrix? {
+        let matrix = try importance.map { try ImportanceMatrix(path: $0) }
+        guard let architecture = graph.origin?.architecture else { return matrix }
+        // Under the names that importance matrices know.
         let target = try graph.prepared(for: .gguf, architecture)
-        return target.roles.compactMap { role in
+        var tensors: [String: Tensor] = [:]
+        let subjects = target.roles.compactMap { role -> QuantizationSubject? in
             guard let tensor = target.tensors[role], let name = architecture.name(of: role, in: .gguf) else {
                 return nil
             }
+            tensors[name] = tensor
             return QuantizationSubject(name: name, role: role, shape: tensor.shape, sourceType: tensor.type)
         }
+        if let matrix {
+            try matrix.check(against: subjects)
+            return matrix
+        }
+        return isDryRun || layout.bits > 4
+            ? nil : try ImportanceMatrix.estimated(from: subjects) { try tensors[$0]?.floats() }
     }
 
     /// QP-05.

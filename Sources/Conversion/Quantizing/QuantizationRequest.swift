@@ -99,7 +99,8 @@ public struct QuantizationRequest: Sendable {
             let time = (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
             return "\(path) \((attributes?[.size] as? Int) ?? 0) \(time)"
         }
-        return (files + ["nonfinite \(replacesNonfinite)"]).joined(separator: "\n")
+        return (files + ["nonfinite \(replacesNonfinite)", "blocks \(TensorEncoder.revision)"]).joined(
+            separator: "\n")
     }
 }
 

@@ -66,9 +66,12 @@ struct QuantizationWork: Sendable {
             return make(declaration, base, fate, rowBytes: 0, prepare: Self.unprepared)
         }
         let encoder = try TensorEncoder(
-            tensor, to: decision.type, method: decision.method, importance: importance, hessians: hessians, name: name,
+            tensor, to: decision.type, method: decision.method, importance: importance, hessians: hessians,
+            name: name,
             replacesNonfinite: replacesNonfinite)
-        if isSequential { fate += encoder.source?.isWhole == true ? ", gptq" : ", searched for want of second moments" }
+        if isSequential {
+            fate += encoder.source?.isWhole == true ? ", gptq" : ", searched for want of second moments"
+        }
         return make(
             declaration, base, fate, rowBytes: tensor.rowByteCount + (encoder.source?.rowBytes ?? 0),
             preparationBytes: encoder.source?.byteCount ?? 0, rowMultiple: encoder.rowMultiple

@@ -15,9 +15,9 @@ public struct TensorEncoder: Sendable {
     /// The same, made by `prepare`.
     private var feedback: ErrorFeedback?
 
-    /// Types that are written for speed: without weights their search is done in integers, so an estimate of the
-    /// weights is left aside.
-    private static let quickTypes: Set<ElementType> = [.q4_0, .q5_0, .q8_0]
+    /// Grows when the same tensor and the same calibration come to other bytes, so that no interrupted run of another
+    /// release is gone on with.
+    public static let revision = 2
 
     /// - Parameters:
     ///   - hessians: what the method GPTQ needs.
@@ -33,8 +33,7 @@ public struct TensorEncoder: Sendable {
         self.type = type
         self.replacesNonfinite = replacesNonfinite
         let experts = tensor.shape.count > 2 ? tensor.shape[0] : 1
-        let importance = importance.flatMap { $0.isEstimated && Self.quickTypes.contains(type) ? nil : $0 }
-        weights = (0..<experts).map { importance?.weights(of: name, expert: $0) ?? [] }
+        weights = (0..<experts).map { importance?.weights(of: name, expert: $0, for: type) ?? [] }
         let isBlockMatrix = self.method == .search && type.isQuantized && tensor.shape.count == 2
         source =
             isBlockMatrix
@@ -86,7 +85,8 @@ public struct TensorEncoder: Sendable {
         let values = try Self.finiteFloats(tensor, rows: rows, replacesNonfinite: true).values
         let decoded = try BlockCodec.decode(type, unsafe bytes.span.bytes, count: values.count)
         var error = BlockCodec.error(
-            of: decoded, against: values, rowLength: tensor.rowLength, importance: weights.count == 1 ? weights[0] : [])
+            of: decoded, against: values, rowLength: tensor.rowLength,
+            importance: weights.count == 1 ? weights[0] : [])
         if let known = feedback?.error(of: decoded, against: values) { error.error = known }
         return error
     }

@@ -105,8 +105,9 @@ public struct ErrorTable: Sendable {
             let expert = TensorEncoder.expert(of: sampled[first], in: tensor.shape)
             let weights = importance?.weights(of: subject.name, expert: expert) ?? []
             for type in candidates {
+                let own = importance?.weights(of: subject.name, expert: expert, for: type) ?? []
                 let bytes = try BlockCodec.encode(
-                    type, .search, values, rowLength: length, importance: weights, feedback: feedback)
+                    type, .search, values, rowLength: length, importance: own, feedback: feedback)
                 let decoded = try BlockCodec.decode(type, unsafe bytes.span.bytes, count: values.count)
                 let rows = BlockCodec.error(of: decoded, against: values, rowLength: length, importance: weights)
                 sums[type, default: .init()].error +=

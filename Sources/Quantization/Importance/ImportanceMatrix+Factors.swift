@@ -9,7 +9,8 @@ extension ImportanceMatrix {
 
     /// Keeps what a sketch over `tokens` tokens found, for all matrices with the input; `first` is one of them.
     public mutating func setFactor(of sketch: MomentSketch, tokens: Int, names: [String], first: String) {
-        let columns = sketch.columns, rank = ErrorFeedback.rank
+        let columns = sketch.columns
+        let rank = ErrorFeedback.rank
         let factor = sketch.factor()
         let scale = 1 / Float(max(1, tokens)).squareRoot()
         var bytes: [UInt8] = []

@@ -1,4 +1,4 @@
-import TensorFiles
+public import TensorFiles
 
 /// Mean squares of the inputs of each matrix over a calibration text: formats/importance.md.
 public struct ImportanceMatrix: Sendable {
@@ -76,8 +76,13 @@ public struct ImportanceMatrix: Sendable {
         }
     }
 
-    /// Weights of the columns of a tensor; empty where the matrix knows nothing of it.
-    public func weights(of name: String, expert: Int = 0) -> [Float] {
+    /// Types that are written for speed: without weights their search is done in integers, so an estimate of the
+    /// weights is left aside.
+    private static let quickTypes: Set<ElementType> = [.q4_0, .q5_0, .q8_0]
+
+    /// Weights of the columns of a tensor on its way into `type`; empty where the matrix knows nothing of it.
+    public func weights(of name: String, expert: Int = 0, for type: ElementType? = nil) -> [Float] {
+        if isEstimated, let type, Self.quickTypes.contains(type) { return [] }
         let entry = entries[name] ?? (name == "token_embd.weight" ? entries["output.weight"] : nil)
         return entry?.weights(expert: expert) ?? []
     }

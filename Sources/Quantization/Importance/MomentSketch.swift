@@ -47,7 +47,9 @@ public struct MomentSketch: Sendable {
     /// F with `ErrorFeedback.rank` columns, F F' near H and never above it by more than rounding: columns × rank. Zeros
     /// where H has fewer directions; all of them where it is no matrix of moments.
     public func factor() -> [Float] {
-        let n = columns, width = Self.width, rank = ErrorFeedback.rank
+        let n = columns
+        let width = Self.width
+        let rank = ErrorFeedback.rank
         let nothing = [Float](repeating: 0, count: n * rank)
         guard n > 0, values.allSatisfy(\.isFinite) else { return nothing }
         openblas_set_num_threads(1)
@@ -80,7 +82,8 @@ public struct MomentSketch: Sendable {
             unsafe b.withUnsafeBufferPointer { b in
                 unsafe c.withUnsafeMutableBufferPointer { c in
                     unsafe cblas_dgemm(
-                        CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, CblasNoTrans, m, n, k, 1, a.baseAddress,
+                        CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, CblasNoTrans, m, n, k, 1,
+                        a.baseAddress,
                         transposed ? m : k, b.baseAddress, n, 0, c.baseAddress, n)
                 }
             }
