@@ -11,8 +11,10 @@ struct CalibrateCommand: ParsableCommand {
         commandName: "calibrate",
         abstract: "Measures which inputs of each matrix matter, for quantize --importance.",
         discussion: """
-            Runs the model over a text and writes an importance matrix in llama.cpp's GGUF layout. With --hessians it \
-            also writes, beside it, the second moments that quantize --method gptq needs.
+            Runs the model over a text and writes an importance matrix in llama.cpp's GGUF layout. It holds, for other \
+            programs, the mean squares of the columns, and for quantize also the directions in which inputs are \
+            large; a window of text already halves what 4 bits lose, some ten thousand tokens do a little better. With \
+            --hessians it also writes, beside it, the second moments that quantize --method gptq needs.
             """)
 
     @Argument(help: "The model: a Hub directory or a GGUF, best in its original precision.")

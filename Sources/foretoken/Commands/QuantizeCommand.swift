@@ -48,7 +48,7 @@ struct QuantizeCommand: ParsableCommand {
 
     @Option(
         help:
-            "nearest: the format's own rule; search: the least weighted error; gptq: errors made up for by later columns."
+            "nearest: the format's own rule; search (the default): the least error of the output, as far as --importance tells; gptq: by --hessians too."
     )
     var method: String?
 
