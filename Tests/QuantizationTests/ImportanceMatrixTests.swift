@@ -69,31 +69,39 @@ import Testing
         }
     }
 
+    /// A file as llama-imatrix would write it, with one tensor more.
+    private static func file(
+        in folder: URL, _ ending: String, _ shape: [Int], _ type: ElementType, _ bytes: [UInt8]
+    ) throws -> String {
+        let path = folder.appendingPathComponent("\(UUID().uuidString).gguf").path
+        let name = "blk.0.attn_q.weight"
+        func tensor(_ name: String, _ shape: [Int], _ type: ElementType, _ bytes: [UInt8]) throws -> Tensor {
+            try #require(Tensor(name: name, shape: shape, type: type, source: MemorySource(bytes)))
+        }
+        let (one, nine): ([UInt8], [UInt8]) = ([0, 0, 0x80, 0x3F], [0, 0, 0x10, 0x41])
+        let tensors = [
+            try tensor(name + ".in_sum2", [1, 32], .f32, Array(repeatElement(nine, count: 32).joined())),
+            try tensor(name + ".counts", [1, 1], .f32, one), try tensor(name + ending, shape, type, bytes),
+        ]
+        var metadata = GGUFMetadata()
+        metadata["general.type"] = .string("imatrix")
+        let plan = try OutputPlan.gguf(
+            tensors.map(TensorDeclaration.init), metadata: metadata,
+            name: URL(fileURLWithPath: path).lastPathComponent,
+            digests: false)
+        let writer = try CheckpointWriter(plan, folder: folder.path, options: .init())
+        for index in plan.writingOrder { try writer.write(tensors[index]) }
+        try writer.finish()
+        return path
+    }
+
     /// IM-07 and IM-08.
     @Test func damagedDirectionsAreRefused() throws {
         try Self.inFolder { folder in
             let name = "blk.0.attn_q.weight"
             func file(_ shape: [Int], _ type: ElementType, fill: UInt8) throws -> String {
-                let path = folder.appendingPathComponent("\(UUID().uuidString).gguf").path
-                func tensor(_ name: String, _ shape: [Int], _ type: ElementType, _ bytes: [UInt8]) throws -> Tensor {
-                    try #require(Tensor(name: name, shape: shape, type: type, source: MemorySource(bytes)))
-                }
-                let one: [UInt8] = [0, 0, 0x80, 0x3F]
                 let count = shape.reduce(1, *) * (type == .f32 ? 4 : 2)
-                let tensors = [
-                    try tensor(name + ".in_sum2", [1, 32], .f32, Array(repeatElement(one, count: 32).joined())),
-                    try tensor(name + ".counts", [1, 1], .f32, one),
-                    try tensor(name + ".in_factors", shape, type, [UInt8](repeating: fill, count: count)),
-                ]
-                var metadata = GGUFMetadata()
-                metadata["general.type"] = .string("imatrix")
-                let plan = try OutputPlan.gguf(
-                    tensors.map(TensorDeclaration.init), metadata: metadata,
-                    name: URL(fileURLWithPath: path).lastPathComponent, digests: false)
-                let writer = try CheckpointWriter(plan, folder: folder.path, options: .init())
-                for index in plan.writingOrder { try writer.write(tensors[index]) }
-                try writer.finish()
-                return path
+                return try Self.file(in: folder, ".in_factors", shape, type, [UInt8](repeating: fill, count: count))
             }
             for (shape, type) in [([33, 32], ElementType.bf16), ([4, 16], .bf16), ([32], .bf16), ([4, 32], .i16)] {
                 let path = try file(shape, type, fill: 0)
@@ -105,6 +113,30 @@ import Testing
             let damaged = try ImportanceMatrix(path: file([4, 32], .bf16, fill: 0xFF))
             let error = #expect(throws: QuantizationError.self) { try damaged.feedback(of: name, columns: 32) }
             #expect(error?.description.contains("no number") == true)
+        }
+    }
+
+    /// The mean of llama-imatrix's inputs is a direction; IM-09.
+    @Test func sumsOfInputsAreADirection() throws {
+        try Self.inFolder { folder in
+            let sums = (0..<32).map { Float($0 % 5) - 2 }
+            func bytes(_ values: [Float]) -> [UInt8] {
+                values.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) } }
+            }
+            let matrix = try ImportanceMatrix(path: Self.file(in: folder, ".in_sum", [1, 32], .f32, bytes(sums)))
+            let feedback = try #require(try matrix.feedback(of: "blk.0.attn_q.weight", columns: 32))
+            // One token: D is 9 less the square of the mean, F the mean.
+            #expect(feedback.weights == sums.map { 9 - $0 * $0 })
+            let error = (0..<32).map { Float($0 % 3) }
+            let told = try #require(feedback.error(of: [Float](repeating: 0, count: 32), against: error))
+            let along = zip(sums, error).reduce(0) { $0 + Double($1.0 * $1.1) }
+            let rest = zip(sums, error).reduce(0) { $0 + Double((9 - $1.0 * $1.0) * $1.1 * $1.1) }
+            #expect(abs(told - rest - along * along) < 1e-6 * told)
+            for (shape, values) in [([1, 16], Array(sums.prefix(16))), ([1, 32], sums.map { $0 / 0 })] {
+                let path = try Self.file(in: folder, ".in_sum", shape, .f32, bytes(values))
+                let error = #expect(throws: QuantizationError.self) { try ImportanceMatrix(path: path) }
+                #expect(error?.description.contains("no sum for each") == true)
+            }
         }
     }
 

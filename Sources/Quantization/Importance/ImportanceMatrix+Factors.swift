@@ -4,6 +4,7 @@ import TensorFiles
 /// What the matrix knows of its inputs beyond single columns: formats/importance.md.
 extension ImportanceMatrix {
     static let factorSuffix = ".in_factors"
+    private static let sumSuffix = ".in_sum"
     private static let namesKey = "foretoken.factors.names"
     private static let ownersKey = "foretoken.factors.of"
 
@@ -74,11 +75,29 @@ extension ImportanceMatrix {
             }
             factors[name] = tensor
         }
+        for tensor in file.tensors where tensor.name.hasSuffix(Self.sumSuffix) {
+            try readSums(tensor, of: String(tensor.name.dropLast(Self.sumSuffix.count)))
+        }
         guard case .array(let first)? = file.metadata[Self.namesKey], let names = first.strings,
             case .array(let second)? = file.metadata[Self.ownersKey], let owners = second.strings,
             names.count == owners.count
         else { return }
         factorOwners = Dictionary(zip(names, owners)) { first, _ in first }
+    }
+
+    /// llama-imatrix's sums of the inputs themselves: their mean is one direction, and H holds no less of it.
+    private mutating func readSums(_ tensor: Tensor, of name: String) throws(QuantizationError) {
+        guard let entry = entries[name] else { return }
+        let values = try? tensor.floats()
+        // IM-09
+        guard let values, tensor.type == .f32, values.count == entry.sums.count,
+            BlockCodec.firstNonfinite(values) == nil
+        else { throw .badImportance(file: path, "\(tensor.name) is no sum for each of \(name)'s columns") }
+        guard factors[name] == nil, entry.counts.count == 1, entry.counts[0] > 0 else { return }
+        var bytes: [UInt8] = []
+        for value in values { bytes.appendLittleEndian((value / entry.counts[0]).bitPattern) }
+        factors[name] = Tensor(
+            name: tensor.name, shape: [1, values.count], type: .f32, source: MemorySource(bytes))
     }
 
     func writeFactors(_ metadata: inout GGUFMetadata, _ tensors: inout [Tensor]) {
