@@ -3,7 +3,7 @@
 
 #include "instruction_set.h"
 
-#include <stddef.h>
+#include <string.h>
 
 // Compiled for AVX2 and plain from the same loops; sums have one order, so the bits are the same.
 
@@ -15,28 +15,53 @@
 
 typedef float wide __attribute__((ext_vector_type(8), aligned(4)));
 
+void ft_pack_moment_rows(const float *x, size_t rows, size_t n, float *packed) {
+    memset(packed, 0, ft_moment_panels(n) * FT_MOMENT_ROWS * FT_MOMENT_COLUMNS * sizeof(float));
+    for (size_t j = 0; j < n; j += FT_MOMENT_COLUMNS, packed += FT_MOMENT_ROWS * FT_MOMENT_COLUMNS) {
+        const size_t count = n - j < FT_MOMENT_COLUMNS ? n - j : FT_MOMENT_COLUMNS;
+        for (size_t r = 0; r < rows; r++) {
+            memcpy(packed + r * FT_MOMENT_COLUMNS, x + r * n + j, count * sizeof(float));
+        }
+    }
+}
+
+// Four rows of the result by a panel's columns at a time: two vectors of a panel meet four numbers of another.
 #define GRAM_BODY                                                                                                      \
-    for (size_t i = 0; i < n; i++) {                                                                                   \
-        size_t j = i / 8 * 8;                                                                                          \
-        for (; j + 8 <= n; j += 8) {                                                                                   \
-            wide s = 0;                                                                                                \
-            for (size_t r = 0; r < rows; r++) s += x[r * stride + i] * *(const wide *)(x + r * stride + j);            \
-            *(wide *)(h + i * n + j) += s;                                                                             \
-        }                                                                                                              \
-        for (; j < n; j++) {                                                                                           \
-            float s = 0;                                                                                               \
-            for (size_t r = 0; r < rows; r++) s += x[r * stride + i] * x[r * stride + j];                              \
-            h[i * n + j] += s;                                                                                         \
+    enum { TILE = 4, PANEL = FT_MOMENT_ROWS * FT_MOMENT_COLUMNS };                                                     \
+    for (size_t i = from; i < end; i += TILE) {                                                                        \
+        const float *left = packed + i / FT_MOMENT_COLUMNS * PANEL + i % FT_MOMENT_COLUMNS;                            \
+        const size_t height = n - i < TILE ? n - i : TILE;                                                             \
+        for (size_t panel = i / FT_MOMENT_COLUMNS; panel < ft_moment_panels(n); panel++) {                             \
+            const float *right = packed + panel * PANEL;                                                               \
+            wide sums[TILE][2] = {0};                                                                                  \
+            for (size_t r = 0; r < FT_MOMENT_ROWS; r++) {                                                              \
+                const wide a = *(const wide *)(right + r * FT_MOMENT_COLUMNS);                                         \
+                const wide b = *(const wide *)(right + r * FT_MOMENT_COLUMNS + 8);                                     \
+                for (int k = 0; k < TILE; k++) {                                                                       \
+                    sums[k][0] += left[r * FT_MOMENT_COLUMNS + (size_t)k] * a;                                         \
+                    sums[k][1] += left[r * FT_MOMENT_COLUMNS + (size_t)k] * b;                                         \
+                }                                                                                                      \
+            }                                                                                                          \
+            const size_t j = panel * FT_MOMENT_COLUMNS;                                                                \
+            for (size_t k = 0; k < height; k++) {                                                                      \
+                float *to = h + (i + k) * n + j;                                                                       \
+                if (n - j >= FT_MOMENT_COLUMNS) {                                                                      \
+                    *(wide *)to += sums[k][0];                                                                         \
+                    *(wide *)(to + 8) += sums[k][1];                                                                   \
+                } else {                                                                                               \
+                    for (size_t c = 0; c < n - j; c++) to[c] += sums[k][c / 8][c % 8];                                 \
+                }                                                                                                      \
+            }                                                                                                          \
         }                                                                                                              \
     }
 
-CLONES static void gram_fast(float *h, const float *x, size_t rows, size_t n, size_t stride) { GRAM_BODY }
+CLONES static void gram_fast(float *h, const float *packed, size_t n, size_t from, size_t end) { GRAM_BODY }
 
-static void gram_plain(float *h, const float *x, size_t rows, size_t n, size_t stride) { GRAM_BODY }
+static void gram_plain(float *h, const float *packed, size_t n, size_t from, size_t end) { GRAM_BODY }
 
-void ft_add_gram(float *h, const float *x, size_t rows, size_t n, size_t stride) {
-    if (ft_isa_supported(FT_ISA_AVX2)) gram_fast(h, x, rows, n, stride);
-    else gram_plain(h, x, rows, n, stride);
+void ft_add_moments(float *h, const float *packed, size_t n, size_t from, size_t end) {
+    if (ft_isa_supported(FT_ISA_AVX2)) gram_fast(h, packed, n, from, end);
+    else gram_plain(h, packed, n, from, end);
 }
 
 enum { WIDE = FT_SKETCH_WIDTH / 8 };

@@ -2,14 +2,32 @@ import CKernels
 
 /// Second moments of inputs, added up.
 public enum Moments {
-    /// Adds the second moments of rows to the upper triangle of a square matrix.
+    /// Adds the second moments of rows to the upper triangle of a square matrix, in runs of 64 rows.
     ///
     /// - Parameter rows: any number of `columns` floats, one row after the other.
-    public static func addMoments(of rows: [Float], columns: Int, to matrix: inout [Float]) {
+    public static func addMoments(of rows: [Float], columns: Int, to matrix: inout [Float], pool: WorkerPool) {
         precondition(columns > 0 && rows.count % columns == 0 && matrix.count == columns * columns)
+        let run = Int(FT_MOMENT_ROWS)
+        var packed = [Float](
+            repeating: 0, count: ft_moment_panels(columns) * run * Int(FT_MOMENT_COLUMNS))
         unsafe matrix.withUnsafeMutableBufferPointer { matrix in
-            unsafe rows.withUnsafeBufferPointer { rows in
-                unsafe ft_add_gram(matrix.baseAddress, rows.baseAddress, rows.count / columns, columns, columns)
+            unsafe packed.withUnsafeMutableBufferPointer { packed in
+                unsafe rows.withUnsafeBufferPointer { rows in
+                    guard let matrix = matrix.baseAddress, let packed = packed.baseAddress,
+                        let rowsStart = rows.baseAddress
+                    else { return }
+                    let shared = unsafe (SharedPointer(matrix), SharedPointer(packed))
+                    for first in stride(from: 0, to: rows.count / columns, by: run) {
+                        unsafe ft_pack_moment_rows(
+                            rowsStart + first * columns, min(run, rows.count / columns - first), columns, packed)
+                        let share = 32
+                        pool.run((columns + share - 1) / share) { item in
+                            unsafe ft_add_moments(
+                                shared.0.pointer, shared.1.pointer, columns, item * share,
+                                min(columns, (item + 1) * share))
+                        }
+                    }
+                }
             }
         }
     }

@@ -50,7 +50,7 @@ import Testing
             var sketch = MomentSketch(columns: n)
             sketch.add(rows, pool: try WorkerPool(threads: 1))
             var moments = [Float](repeating: 0, count: n * n)
-            Moments.addMoments(of: rows, columns: n, to: &moments)
+            try Moments.addMoments(of: rows, columns: n, to: &moments, pool: WorkerPool(threads: 2))
             for i in 0..<n { for j in 0..<i { moments[i * n + j] = moments[j * n + i] } }
             self.moments = moments
             let diagonal = (0..<n).map { moments[$0 * n + $0] }
@@ -244,7 +244,7 @@ import Testing
         #expect(threaded.values == sketch.values)
         let factor = sketch.factor()
         var moments = [Float](repeating: 0, count: n * n)
-        Moments.addMoments(of: x, columns: n, to: &moments)
+        try Moments.addMoments(of: x, columns: n, to: &moments, pool: WorkerPool(threads: 2))
         var (missed, energy) = (0.0, 0.0)
         for i in 0..<n {
             for j in i..<n {

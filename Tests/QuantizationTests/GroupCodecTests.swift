@@ -168,7 +168,7 @@ import Testing
             previous = 0.8 * previous + Float(state >> 40) / 0x1p24 - 0.5
             return previous
         }
-        Moments.addMoments(of: inputs, columns: n, to: &hessian)
+        try Moments.addMoments(of: inputs, columns: n, to: &hessian, pool: WorkerPool(threads: 2))
         for i in 0..<n { for j in 0..<i { hessian[i * n + j] = hessian[j * n + i] } }
         let factor = try HessianFactor(hessian, columns: n, tensor: "test")
         let sequential = try GroupCodec.encode(format, .search, values, rowLength: n, feedback: factor.feedback)

@@ -42,6 +42,8 @@ public struct HessianStore: Sendable {
                     + "has \(columns) columns")
         }
         let values = try tensor.floats()
+        // The file's pages are not needed twice.
+        tensor.source.release(rows: 0..<tensor.rowCount, rowByteCount: tensor.rowByteCount)
         guard BlockCodec.firstNonfinite(values) == nil else {
             throw QuantizationError.unusableHessian(tensor: name, "\(path) has second moments that are no numbers")
         }

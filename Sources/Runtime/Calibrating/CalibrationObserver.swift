@@ -72,7 +72,7 @@ final class CalibrationObserver: ForwardObserver {
             }
         }
         input.sketch.add(flat, pool: pool)
-        if wantsMoments { Moments.addMoments(of: flat, columns: rows.width, to: &input.moments) }
+        if wantsMoments { Moments.addMoments(of: flat, columns: rows.width, to: &input.moments, pool: pool) }
         input.tokens += rows.count
         inputs[first] = input
     }
