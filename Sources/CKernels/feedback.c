@@ -191,3 +191,15 @@ double ft_moment_error(const float *a, const float *b, size_t n, const float *re
     for (int r = 0; r < FT_FEEDBACK_RANK; r++) total += seen[r] * seen[r];
     return total;
 }
+
+double ft_whole_error(const float *a, const float *b, size_t n, const ft_feedback *f, double *scratch) {
+    for (size_t j = 0; j < n; j++) scratch[f->place[j]] = (double)a[j] - b[j];
+    double total = 0;
+    for (size_t j = 0; j < n; j++) {
+        const float *u = f->upper + j * n;
+        const double y = scratch[j] / u[j];
+        total += y * y;
+        for (size_t k = j + 1; k < n; k++) scratch[k] -= u[k] * y;
+    }
+    return total;
+}

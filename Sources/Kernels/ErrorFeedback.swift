@@ -162,20 +162,27 @@ public struct ErrorFeedback: Sendable {
         guard done else { throw .outOfMemory(bytes: rows * Self.workBytes(columns: columns)) }
     }
 
-    /// The error that rows bring to the matrix's output, e (diag(D) + F F') e' summed over rows in their order; `nil` for
-    /// whole moments, of which only the inverse is there.
-    public func error(of decoded: [Float], against values: [Float]) -> Double? {
+    /// The error that rows bring to the matrix's output, e H e' summed over rows in their order. H is what codes are chosen
+    /// against: diag(D) + F F', or the whole moments with what was added to their diagonal.
+    public func error(of decoded: [Float], against values: [Float]) -> Double {
         precondition(decoded.count == values.count && columns > 0 && values.count % columns == 0)
-        guard upper.isEmpty else { return nil }
         var total = 0.0
-        unsafe values.withUnsafeBufferPointer { a in
-            unsafe decoded.withUnsafeBufferPointer { b in
-                unsafe weights.withUnsafeBufferPointer { rest in
-                    unsafe factor.withUnsafeBufferPointer { factor in
-                        for start in stride(from: 0, to: values.count, by: columns) {
-                            total += unsafe ft_moment_error(
-                                a.baseAddress! + start, b.baseAddress! + start, columns, rest.baseAddress,
-                                factor.baseAddress)
+        var scratch = [Double](repeating: 0, count: isWhole ? columns : 0)
+        unsafe withKernel { feedback in
+            unsafe values.withUnsafeBufferPointer { a in
+                unsafe decoded.withUnsafeBufferPointer { b in
+                    unsafe weights.withUnsafeBufferPointer { rest in
+                        unsafe factor.withUnsafeBufferPointer { factor in
+                            unsafe scratch.withUnsafeMutableBufferPointer { scratch in
+                                for start in stride(from: 0, to: values.count, by: columns) {
+                                    let (x, y) = unsafe (a.baseAddress! + start, b.baseAddress! + start)
+                                    total +=
+                                        isWhole
+                                        ? unsafe ft_whole_error(x, y, columns, feedback, scratch.baseAddress)
+                                        : unsafe ft_moment_error(
+                                            x, y, columns, rest.baseAddress, factor.baseAddress)
+                                }
+                            }
                         }
                     }
                 }

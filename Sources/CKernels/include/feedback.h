@@ -42,4 +42,7 @@ bool ft_feedback_groups(
 // e'diag(D)e + |F'e|² for e = a - b, in double precision in a fixed order. `factor` is n × FT_FEEDBACK_RANK.
 double ft_moment_error(const float *a, const float *b, size_t n, const float *rest, const float *factor);
 
+// e H e' = |y|² where U'y = e, for H by its factor: f has `upper`. `scratch` is n doubles.
+double ft_whole_error(const float *a, const float *b, size_t n, const ft_feedback *f, double *scratch);
+
 #endif

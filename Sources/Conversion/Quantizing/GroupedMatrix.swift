@@ -100,7 +100,7 @@ final class GroupedMatrix: Sendable {
         var error = BlockCodec.error(
             of: decoded, against: values, rowLength: tensor.rowLength,
             importance: importance.isEmpty ? feedback?.diagonal ?? [] : importance)
-        if let known = feedback?.error(of: decoded, against: values) { error.error = known }
+        if let feedback { error.error = feedback.error(of: decoded, against: values) }
         work.tally.add(error, of: name, firstRow: firstRow)
     }
 

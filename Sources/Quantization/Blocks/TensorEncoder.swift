@@ -87,7 +87,7 @@ public struct TensorEncoder: Sendable {
         var error = BlockCodec.error(
             of: decoded, against: values, rowLength: tensor.rowLength,
             importance: weights.count == 1 ? weights[0] : [])
-        if let known = feedback?.error(of: decoded, against: values) { error.error = known }
+        if let feedback { error.error = feedback.error(of: decoded, against: values) }
         return error
     }
 

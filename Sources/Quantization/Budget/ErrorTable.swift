@@ -111,7 +111,7 @@ public struct ErrorTable: Sendable {
                 let decoded = try BlockCodec.decode(type, unsafe bytes.span.bytes, count: values.count)
                 let rows = BlockCodec.error(of: decoded, against: values, rowLength: length, importance: weights)
                 sums[type, default: .init()].error +=
-                    feedback.flatMap { $0.error(of: decoded, against: values) } ?? rows.error
+                    feedback?.error(of: decoded, against: values) ?? rows.error
                 sums[type, default: .init()].energy += rows.energy
             }
         }
