@@ -181,18 +181,7 @@ bool ft_feedback_groups(
     return true;
 }
 
-double ft_moment_error(const float *a, const float *b, size_t n, const float *rest, const float *factor) {
-    double seen[FT_FEEDBACK_RANK] = {0}, total = 0;
-    for (size_t j = 0; j < n; j++) {
-        const double e = (double)a[j] - b[j];
-        total += rest[j] * e * e;
-        for (int r = 0; r < FT_FEEDBACK_RANK; r++) seen[r] += e * factor[j * FT_FEEDBACK_RANK + (size_t)r];
-    }
-    for (int r = 0; r < FT_FEEDBACK_RANK; r++) total += seen[r] * seen[r];
-    return total;
-}
-
-double ft_whole_error(const float *a, const float *b, size_t n, const ft_feedback *f, double *scratch) {
+static double whole_error(const float *a, const float *b, size_t n, const ft_feedback *f, double *scratch) {
     for (size_t j = 0; j < n; j++) scratch[f->place[j]] = (double)a[j] - b[j];
     double total = 0;
     for (size_t j = 0; j < n; j++) {
@@ -201,5 +190,19 @@ double ft_whole_error(const float *a, const float *b, size_t n, const ft_feedbac
         total += y * y;
         for (size_t k = j + 1; k < n; k++) scratch[k] -= u[k] * y;
     }
+    return total;
+}
+
+double ft_feedback_error(
+    const float *a, const float *b, size_t n, const ft_feedback *f, const float *rest, double *scratch) {
+    if (f->upper) return whole_error(a, b, n, f, scratch);
+    double seen[FT_FEEDBACK_RANK] = {0}, total = 0;
+    for (size_t j = 0; j < n; j++) {
+        const float *direction = f->directions + (size_t)f->place[j] * FT_FEEDBACK_RANK;
+        const double e = (double)a[j] - b[j];
+        total += rest[j] * e * e;
+        for (int r = 0; r < FT_FEEDBACK_RANK; r++) seen[r] += e * direction[r];
+    }
+    for (int r = 0; r < FT_FEEDBACK_RANK; r++) total += seen[r] * seen[r];
     return total;
 }

@@ -16,10 +16,9 @@ public struct ErrorFeedback: Sendable {
     private let upper: [Float]
     private let directions: [Float]
     private let answers: [Float]
-    /// What an error of each column costs that other columns cannot make up for; scales are searched with these weights.
+    /// What an error of each column costs that other columns cannot make up for, D where F is known; scales are searched
+    /// with these weights.
     public let weights: [Float]
-    /// F by column; D are the weights then.
-    private let factor: [Float]
 
     /// Columns in the order in which they are coded, by their mean squares.
     public static func order(diagonal: [Float]) -> [Int] {
@@ -53,7 +52,7 @@ public struct ErrorFeedback: Sendable {
         }
         self.weights = weights
         self.upper = upper
-        (directions, answers, factor) = ([], [], [])
+        (directions, answers) = ([], [])
     }
 
     /// For second moments taken as diag(D) + F F', at the cost of F's columns for each weight instead of the row's length.
@@ -65,7 +64,6 @@ public struct ErrorFeedback: Sendable {
         precondition(factor.count == diagonal.count * Self.rank, "a row of factors for each column")
         self.diagonal = diagonal
         upper = []
-        self.factor = factor
         // What F leaves of a column; never so little that another column's whole error could be moved into it.
         var rest = diagonal.indices.map { column in
             let known = factor[column * Self.rank..<(column + 1) * Self.rank].reduce(0) { $0 + $1 * $1 }
@@ -95,7 +93,7 @@ public struct ErrorFeedback: Sendable {
     }
 
     /// Bytes that the second form takes.
-    public static func byteCount(columns: Int) -> Int { columns * (3 * rank * 4 + 8) }
+    public static func byteCount(columns: Int) -> Int { columns * (2 * rank * 4 + 12) }
 
     /// Bytes that choosing a row's codes takes: weights, scales, errors and codes of its columns. Few directions need them
     /// for sixteen rows at a time.
@@ -172,16 +170,12 @@ public struct ErrorFeedback: Sendable {
             unsafe values.withUnsafeBufferPointer { a in
                 unsafe decoded.withUnsafeBufferPointer { b in
                     unsafe weights.withUnsafeBufferPointer { rest in
-                        unsafe factor.withUnsafeBufferPointer { factor in
-                            unsafe scratch.withUnsafeMutableBufferPointer { scratch in
-                                for start in stride(from: 0, to: values.count, by: columns) {
-                                    let (x, y) = unsafe (a.baseAddress! + start, b.baseAddress! + start)
-                                    total +=
-                                        isWhole
-                                        ? unsafe ft_whole_error(x, y, columns, feedback, scratch.baseAddress)
-                                        : unsafe ft_moment_error(
-                                            x, y, columns, rest.baseAddress, factor.baseAddress)
-                                }
+                        unsafe scratch.withUnsafeMutableBufferPointer { scratch in
+                            for start in stride(from: 0, to: values.count, by: columns) {
+                                total += unsafe ft_feedback_error(
+                                    a.baseAddress! + start, b.baseAddress! + start, columns, feedback,
+                                    rest.baseAddress,
+                                    scratch.baseAddress)
                             }
                         }
                     }

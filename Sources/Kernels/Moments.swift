@@ -2,6 +2,9 @@ import CKernels
 
 /// Second moments of inputs, added up.
 public enum Moments {
+    /// Numbers that a sketch has for each column.
+    public static let sketchWidth = Int(FT_SKETCH_WIDTH)
+
     /// Adds the second moments of rows to the upper triangle of a square matrix, in runs of 64 rows.
     ///
     /// - Parameter rows: any number of `columns` floats, one row after the other.
@@ -36,7 +39,7 @@ public enum Moments {
     public static func addSketch(
         of rows: [Float], columns: Int, signs: [Float], to sketch: inout [Float], pool: WorkerPool
     ) {
-        let width = Int(FT_SKETCH_WIDTH)
+        let width = sketchWidth
         precondition(columns > 0 && rows.count % columns == 0, "whole rows")
         precondition(sketch.count == columns * width && signs.count == sketch.count, "a sketch of the columns")
         let count = rows.count / columns

@@ -71,7 +71,8 @@ import Testing
 
     /// A file as llama-imatrix would write it, with one tensor more.
     private static func file(
-        in folder: URL, _ ending: String, _ shape: [Int], _ type: ElementType, _ bytes: [UInt8]
+        in folder: URL, _ ending: String, _ shape: [Int], _ type: ElementType, _ bytes: [UInt8],
+        owners: [String] = []
     ) throws -> String {
         let path = folder.appendingPathComponent("\(UUID().uuidString).gguf").path
         let name = "blk.0.attn_q.weight"
@@ -85,6 +86,7 @@ import Testing
         ]
         var metadata = GGUFMetadata()
         metadata["general.type"] = .string("imatrix")
+        if !owners.isEmpty { metadata["foretoken.factors.of"] = .array(GGUFArray(owners)) }
         let plan = try OutputPlan.gguf(
             tensors.map(TensorDeclaration.init), metadata: metadata,
             name: URL(fileURLWithPath: path).lastPathComponent,
@@ -95,7 +97,7 @@ import Testing
         return path
     }
 
-    /// IM-07 and IM-08.
+    /// IM-07, IM-08 and IM-10.
     @Test func damagedDirectionsAreRefused() throws {
         try Self.inFolder { folder in
             let name = "blk.0.attn_q.weight"
@@ -113,6 +115,11 @@ import Testing
             let damaged = try ImportanceMatrix(path: file([4, 32], .bf16, fill: 0xFF))
             let error = #expect(throws: QuantizationError.self) { try damaged.feedback(of: name, columns: 32) }
             #expect(error?.description.contains("no number") == true)
+            // IM-10
+            let lonely = try Self.file(
+                in: folder, ".in_factors", [1, 32], .bf16, [UInt8](repeating: 0, count: 64), owners: [name])
+            let refusal = #expect(throws: QuantizationError.self) { try ImportanceMatrix(path: lonely) }
+            #expect(refusal?.description.contains("foretoken.factors.names") == true)
         }
     }
 

@@ -39,10 +39,9 @@ bool ft_feedback_groups(
     ft_isa isa, const ft_group_format *format, const float *w, size_t rows, size_t n, const ft_feedback *f,
     uint8_t *codes, const float *scales, const float *offsets);
 
-// e'diag(D)e + |F'e|² for e = a - b, in double precision in a fixed order. `factor` is n × FT_FEEDBACK_RANK.
-double ft_moment_error(const float *a, const float *b, size_t n, const float *rest, const float *factor);
-
-// e H e' = |y|² where U'y = e, for H by its factor: f has `upper`. `scratch` is n doubles.
-double ft_whole_error(const float *a, const float *b, size_t n, const ft_feedback *f, double *scratch);
+// e H e' for e = a - b, in double precision in a fixed order: |y|² where U'y = e, or e'diag(D)e + |F'e|² with D by column in
+// `rest`. `scratch` is n doubles, for U alone.
+double ft_feedback_error(
+    const float *a, const float *b, size_t n, const ft_feedback *f, const float *rest, double *scratch);
 
 #endif

@@ -14,25 +14,14 @@ extension ImportanceMatrix {
         let rank = ErrorFeedback.rank
         let factor = sketch.factor()
         let scale = 1 / Float(max(1, tokens)).squareRoot()
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(2 * factor.count)
-        for direction in 0..<rank {
-            for column in 0..<columns {
-                bytes.appendLittleEndian(Self.bfloat16(factor[column * rank + direction] * scale))
-            }
-        }
+        let values = (0..<rank * columns).map { factor[$0 % columns * rank + $0 / columns] * scale }
+        guard let bytes = try? BlockCodec.encode(.bf16, .nearest, values, rowLength: columns) else { return }
         guard
             let tensor = Tensor(
                 name: first + Self.factorSuffix, shape: [rank, columns], type: .bf16, source: MemorySource(bytes))
         else { return }
         factors[first] = tensor
         for name in names where name != first { factorOwners[name] = first }
-    }
-
-    /// To the nearest, ties to even; sketches give finite numbers only.
-    private static func bfloat16(_ value: Float) -> UInt16 {
-        let bits = value.bitPattern
-        return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
     }
 
     private func factor(of name: String) -> Tensor? {
@@ -78,10 +67,14 @@ extension ImportanceMatrix {
         for tensor in file.tensors where tensor.name.hasSuffix(Self.sumSuffix) {
             try readSums(tensor, of: String(tensor.name.dropLast(Self.sumSuffix.count)))
         }
+        guard file.metadata[Self.namesKey] != nil || file.metadata[Self.ownersKey] != nil else { return }
+        // IM-10
         guard case .array(let first)? = file.metadata[Self.namesKey], let names = first.strings,
             case .array(let second)? = file.metadata[Self.ownersKey], let owners = second.strings,
             names.count == owners.count
-        else { return }
+        else {
+            throw .badImportance(file: path, "\(Self.namesKey) and \(Self.ownersKey) are no lists of as many names")
+        }
         factorOwners = Dictionary(zip(names, owners)) { first, _ in first }
     }
 
@@ -97,7 +90,7 @@ extension ImportanceMatrix {
         var bytes: [UInt8] = []
         for value in values { bytes.appendLittleEndian((value / entry.counts[0]).bitPattern) }
         factors[name] = Tensor(
-            name: tensor.name, shape: [1, values.count], type: .f32, source: MemorySource(bytes))
+            name: name + Self.factorSuffix, shape: [1, values.count], type: .f32, source: MemorySource(bytes))
     }
 
     func writeFactors(_ metadata: inout GGUFMetadata, _ tensors: inout [Tensor]) {

@@ -7,7 +7,7 @@ public import Kernels
 /// 64 numbers for a column instead of a whole row of H: H ≈ Y (S'Y)⁻¹ Y' (Nyström's approximation; Halko, Martinsson and
 /// Tropp 2011). S holds signs only, drawn by the column's number.
 public struct MomentSketch: Sendable {
-    public static let width = 64
+    public static let width = Moments.sketchWidth
 
     public let columns: Int
     /// columns × `width`.
